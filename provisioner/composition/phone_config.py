@@ -1,0 +1,107 @@
+"""What one phone should be at this moment, in no vendor's words: the input of every vendor profile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from provisioner.composition.time_rule import TimeRule
+
+
+class LineKind(StrEnum):
+    USER = "user"
+    HOTDESK = "hotdesk"
+    SHARED = "shared"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: the scope ("default", "model", "tenant", "site", "user", "device") and its name."""
+
+    scope: str
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """One setting's value, the scope that won, and what it shadowed (strongest first)."""
+
+    name: str
+    value: Any
+    origin: Origin
+    shadowed: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """One line slot (position 1…n). `is_active` false: the slot must be rendered explicitly off and blank."""
+
+    position: int
+    kind: LineKind = LineKind.EMPTY
+    is_active: bool = False
+    extension: str = ""
+    label: str = ""
+    display_name: str = ""
+    account: str = ""  # SIP user name, also the digest user
+    password: str = ""
+    domain: str = ""  # SIP domain, also the digest realm
+    registrar: str = ""  # host
+    port: int = 0
+    transport: str = "udp"  # udp | tcp | tls
+    outbound_proxy: str = ""
+    outbound_proxy_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyConfig:
+    """One function key slot (1…n on the phone itself; module 1…m for expansion modules, 0 = the phone).
+
+    `type` is a neutral key type: none, line, shared_line, speed_dial, blf, pickup, group_pickup, park, retrieve,
+    voicemail, dnd, forward, intercom, dtmf, prefix, transfer, conference, hold, redial, directory, url, xml,
+    hotdesk, multicast, record.
+    """
+
+    slot: int
+    module: int = 0
+    type: str = "none"
+    target: str = ""
+    label: str = ""
+    line: int = 1
+    pickup_code: str = ""
+    origin: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a phone must know about this server. Addresses are absolute and end without a slash."""
+
+    https_url: str  # https://prov.example.net:8443
+    http_url: str  # http://prov.example.net:8080 ("" when switched off)
+    action_url: str = ""  # https://…/a/<unguessable> ("" when the profile does not need it)
+    ca_url: str = ""  # where the own CA certificate can be fetched
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneConfig:
+    """Everything one phone gets. Settings are looked up by catalogue name; lines and keys fill every slot."""
+
+    mac: str  # 12 upper-case hexadecimal digits
+    name: str
+    profile: str
+    model: str
+    firmware: str  # "" when the phone was never seen
+    username: str  # device configuration credentials, for this server
+    password: str
+    path: str  # "/p" or "/p/t/<token>": the folder that the phone fetches from
+    server: ServerFacts
+    settings: Mapping[str, Composed]
+    lines: tuple[LineConfig, ...]
+    time: TimeRule
+    keys: tuple[KeyConfig, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    def value(self, name: str) -> Any:
+        """The composed value of the setting `name`; KeyError when the catalogue has no such setting."""
+        return self.settings[name].value

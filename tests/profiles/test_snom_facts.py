@@ -544,4 +544,4 @@ def test_every_row_that_holds_a_secret_is_marked() -> None:
 
 def test_generated_credentials_fit_the_phone() -> None:
     assert (profile().username_max, profile().password_max) == (30, 20)
-    assert re.fullmatch("[A-Za-z0-9]+", profile().password_alphabet)
+    assert re.fullmatch("[A-Za-z0-9._-]+", profile().password_alphabet)

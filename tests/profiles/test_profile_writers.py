@@ -1,0 +1,93 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from provisioner.profiles.writers import WRITERS, MalformedOutputError, as_text
+
+ANY_TEXT = st.text(alphabet=st.characters(), max_size=60)
+XML, KEYVALUE, JSON, TEXT = (WRITERS[name] for name in ("xml", "keyvalue", "json", "text"))
+
+
+@given(text=ANY_TEXT)
+def test_an_xml_value_comes_back_whole_as_text_and_as_attribute(text: str) -> None:
+    value = XML.finalize(text)
+    body = XML.finish(f'<a><b c="{value}">{value}</b></a>')
+    legal = "".join(
+        c
+        for c in text
+        if c in "\t\n\r" or (c >= " " and not 0xD7FF < ord(c) < 0xE000 and c not in "\ufffe\uffff")
+    )
+    assert XML.parse(body) == [("a", "\n "), ("a/b/@c", legal), ("a/b", legal)]
+
+
+@given(text=ANY_TEXT)
+def test_a_key_value_line_stays_one_line(text: str) -> None:
+    body = KEYVALUE.finish(f"#!first:1\na = {KEYVALUE.finalize(text)}\nb = 2\n")
+    assert [name for name, _ in KEYVALUE.parse(body)] == ["a", "b"]
+    assert len(body.decode().splitlines()) == 3
+
+
+@given(text=ANY_TEXT)
+def test_a_json_value_comes_back(text: str) -> None:
+    body = JSON.finish(f'{{"a": {JSON.finalize(text)}, "b": 1}}')
+    legal = "".join(c for c in text if not 0xD7FF < ord(c) < 0xE000)
+    assert JSON.parse(body) == [("a", legal), ("b", "1")]
+
+
+@given(text=ANY_TEXT)
+def test_a_text_value_stays_on_its_line(text: str) -> None:
+    body = TEXT.finish(f"a {TEXT.finalize(text)}\nb\n")
+    assert len(body.decode().splitlines()) == 2
+    TEXT.check(body)
+
+
+def test_the_first_line_of_a_key_value_file_stays_exact() -> None:
+    assert KEYVALUE.finish("#!version:1.0.0.1\na = 1").startswith(b"#!version:1.0.0.1\n")
+
+
+def test_sections_prefix_their_keys_and_values_may_hold_equals_signs() -> None:
+    assert KEYVALUE.parse(b"# x\n[s]\na = b=c\n; y\n\n") == [("[s]a", "b=c")]
+
+
+def test_xml_is_indented_alike_whatever_the_template_looked_like() -> None:
+    assert XML.finish("<a><b>1</b>\n\n  <c/></a>") == XML.finish("<a>\n<b>1</b><c></c>\n</a>")
+    assert XML.finish("<a> <b> </b></a>") == b'<?xml version="1.0" encoding="UTF-8"?>\n<a>\n <b> </b>\n</a>\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("xml", "<a><b></a>"),
+        ("xml", "no markup"),
+        ("xml", '<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'),
+        ("xml", "<a b=1/>"),
+        ("keyvalue", "no sign"),
+        ("keyvalue", "a = 1\x0bb = 2"),
+        ("keyvalue", "a = 1\u2028b = 2"),
+        ("json", "{"),
+        ("json", '{"a": 1, "a": 2}'),
+    ],
+)
+def test_a_file_that_is_not_well_formed_is_refused(name: str, text: str) -> None:
+    with pytest.raises(MalformedOutputError):
+        WRITERS[name].finish(text)
+
+
+def test_finished_pieces_pass_unchanged() -> None:
+    piece = Markup("<b>&\n</b>")
+    for each in WRITERS.values():
+        assert each.finalize(piece) is piece
+
+
+def test_plain_values_become_text_and_others_are_refused() -> None:
+    assert [as_text(value) for value in ("a", None, True, False, 7, [1, "b"])] == [
+        "a",
+        "",
+        "true",
+        "false",
+        "7",
+        "1,b",
+    ]
+    with pytest.raises(TypeError):
+        as_text({"a": 1})

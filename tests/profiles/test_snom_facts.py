@@ -324,7 +324,7 @@ def test_the_event_addresses_carry_the_token_an_event_the_server_knows_and_the_p
         address, _, query = device[name].partition("?")
         assert address.startswith(f"{SERVER.action_url}/"), name
         assert "mac=$mac" in query, name
-    assert {device[name].partition("?")[0].rpartition("/")[2] for name in names} == set(EVENTS)
+    assert {device[name].partition("?")[0].rpartition("/")[2] for name in names} <= set(EVENTS)
 
 
 def test_forwarding_is_off_unless_the_tenant_leaves_it_to_the_phone() -> None:

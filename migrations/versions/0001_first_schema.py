@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("networks", sa.JSON(), nullable=False),
         sa.Column("password_minimum", sa.Integer(), nullable=False),
         sa.Column("is_clear_text_allowed", sa.Boolean(), nullable=False),
+        sa.Column("watch_registrar", sa.String(length=260), nullable=False),
         sa.Column("created_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("key", name=op.f("uq_tenants_key")),
@@ -358,11 +359,12 @@ def upgrade() -> None:
         sa.Column("expires_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("updated_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("is_live", sa.Boolean(), nullable=False),
+        sa.Column("ending", sa.String(length=20), nullable=False),
         sa.ForeignKeyConstraint(
             ["line_id"], ["lines.id"], name=op.f("fk_bindings_line_id_lines"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bindings")),
-        sa.UniqueConstraint("line_id", "contact", name=op.f("uq_bindings_line_id_contact")),
+        sa.UniqueConstraint("line_id", "contact", "call_id", name=op.f("uq_bindings_line_id_contact_call_id")),
     )
     with op.batch_alter_table("bindings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_bindings_line_id"), ["line_id"], unique=False)

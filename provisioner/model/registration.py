@@ -36,10 +36,10 @@ class Registration(Base):
 
 
 class Binding(Base):
-    """One contact of an account, as the registrar last told it."""
+    """The newest word of one call about one contact of an account (see services/registration_truth)."""
 
     __tablename__ = "bindings"
-    __table_args__ = (UniqueConstraint("line_id", "contact"),)
+    __table_args__ = (UniqueConstraint("line_id", "contact", "call_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     line_id: Mapped[int] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"), index=True)
@@ -51,6 +51,8 @@ class Binding(Base):
     instance: Mapped[str] = mapped_column(String(120), default="")
     expires_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    """The registrar's own time of the newest event that was applied."""
+    """The registrar's own time of the event."""
     is_live: Mapped[bool] = mapped_column(default=True)
     """False: gone; kept a while so that a late, older event cannot bring it back."""
+    ending: Mapped[str] = mapped_column(String(20), default="")
+    """Why it went; empty while it lives."""

@@ -26,6 +26,8 @@ class Tenant(Base):
     """Length of device configuration passwords; never below 6 (R1.4)."""
     is_clear_text_allowed: Mapped[bool] = mapped_column(default=False)
     """Secrets may go over plain http to the tenant's networks; switched in writing, in the audit log."""
+    watch_registrar: Mapped[str] = mapped_column(String(260), default="")
+    """host[:port] of a registrar that sends no events and is watched by SUBSCRIBE instead (RFC 3680); empty: none."""
     created_at: Mapped[datetime]
 
 

@@ -1,0 +1,137 @@
+"""Tokens of programs: shown once, kept as a hash, revoked for good."""
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from provisioner.access.permissions import Role
+from provisioner.access.tokens import hash_secret, new_api_token, parse_api_token, secret_matches
+from provisioner.errors import BadInput, Forbidden, NotFound, StorageFull, Unavailable
+from provisioner.model import ApiToken, Revocation
+from provisioner.model.store import sequence
+from provisioner.model.text import is_plain
+from provisioner.services.context import Actor, Context, audit
+from provisioner.services.revocations import remember_revoked
+from provisioner.services.tenants import find_tenant
+
+TRUSTED_FOR = timedelta(seconds=1)
+"""How long a token that was just checked is not looked up again: a revoked one dies within this time."""
+REMEMBERED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiToken:
+    """A token and its text, which is shown now and never again."""
+
+    row: ApiToken
+    text: str
+
+
+class TokenBook:
+    """Answers who a token stands for; keeps the answer for a moment, because a PBX asks thousands of times a second."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known: OrderedDict[str, tuple[datetime, Actor]] = OrderedDict()
+
+    async def actor(self, text: str, *, address: str) -> Actor | None:
+        """The machine behind a token; None when the token is wrong, revoked or too old."""
+        now = self._context.clock()
+        known = self._known.get(text)
+        if known is not None and now - known[0] < TRUSTED_FOR:
+            return replace(known[1], address=address)
+        actor = await self._look_up(text, address=address, now=now)
+        self._known.pop(text, None)
+        if actor is not None:
+            self._known[text] = (now, actor)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return actor
+
+    async def _look_up(self, text: str, *, address: str, now: datetime) -> Actor | None:
+        token = parse_api_token(text)
+        if token is None:
+            return None
+        async with self._context.store.read() as session:
+            row = (await session.execute(select(ApiToken).where(ApiToken.public_id == token.id))).scalar_one_or_none()
+        matches = secret_matches(token.secret, bytes.fromhex(row.secret_hash) if row else None)
+        if row is None or not matches or (row.expires_at is not None and row.expires_at <= now):
+            return None
+        if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=5):
+            await self._note_use(row.id, now)
+        return Actor(name=f"token {row.name}", role=Role(row.role), tenant_id=row.tenant_id, address=address)
+
+
+    async def _note_use(self, token_id: int, now: datetime) -> None:
+        """For people only: a full disk or a busy database is no reason to turn a machine away."""
+        with contextlib.suppress(StorageFull, Unavailable):
+            async with self._context.store.write() as session:
+                await session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now))
+
+
+async def list_tokens(context: Context, actor: Actor) -> Sequence[ApiToken]:
+    statement = select(ApiToken).order_by(ApiToken.name)
+    if actor.tenant_id is not None:
+        statement = statement.where(ApiToken.tenant_id == actor.tenant_id)
+    async with context.store.read() as session:
+        return (await session.execute(statement)).scalars().all()
+
+
+async def create_token(context: Context, actor: Actor, *, name: str, role: str, tenant_id: int | None = None, days: int | None = None) -> NewApiToken:
+    """Make a token of a role; nobody makes one that may do more than they may."""
+    name = name.strip()
+    if not 1 <= len(name) <= 80 or not is_plain(name):
+        raise BadInput("A token has a name of 1 to 80 characters that says what uses it.", field="name")
+    chosen = _role(actor, role, tenant_id)
+    if days is not None and not 1 <= days <= 3650:
+        raise BadInput("A token lasts 1 to 3650 days.", field="days")
+    token, now = new_api_token(), context.clock()
+    row = ApiToken(
+        tenant_id=tenant_id,
+        name=name,
+        role=chosen.value,
+        public_id=token.id,
+        secret_hash=hash_secret(token.secret).hex(),
+        created_at=now,
+        expires_at=now + timedelta(days=days) if days else None,
+    )
+    async with context.store.write() as session:
+        if tenant_id is not None:
+            await find_tenant(session, actor.tenant(tenant_id))
+        session.add(row)
+        await session.flush()
+        audit(session, context, actor, action="token.create", tenant_id=tenant_id, object=name, role=chosen.value)
+    return NewApiToken(row, token.reveal())
+
+
+async def revoke_token(context: Context, actor: Actor, *, token_id: int) -> None:
+    """End a token for good."""
+    async with context.store.change() as session:
+        row = await session.get(ApiToken, token_id)
+        if row is None or actor.tenant_id not in {None, row.tenant_id}:
+            raise NotFound("There is no such token.")
+        ref = f"token:{row.public_id}"
+        session.add(Revocation(ref=ref, seq=sequence(session), at=context.clock(), reason="revoked"))
+        audit(session, context, actor, action="token.revoke", tenant_id=row.tenant_id, object=row.name)
+        await remember_revoked(context, ref)
+        await session.delete(row)
+
+
+def _role(actor: Actor, role: str, tenant_id: int | None) -> Role:
+    try:
+        chosen = Role(role)
+    except ValueError:
+        raise BadInput(f"The role is one of {', '.join(Role)}.", field="role") from None
+    if chosen is Role.USER:
+        raise BadInput("The role user belongs to people.", field="role")
+    if actor.role is not Role.OPERATOR and (chosen is Role.OPERATOR or tenant_id is None):
+        raise Forbidden("Only an operator makes tokens for the whole server.")
+    if chosen is Role.OPERATOR and tenant_id is not None:
+        raise BadInput("An operator's token belongs to no tenant.", field="tenant_id")
+    if chosen in {Role.ADMIN, Role.INSTALLER} and tenant_id is None:
+        raise BadInput("This role belongs to a tenant; say which.", field="tenant_id")
+    return chosen

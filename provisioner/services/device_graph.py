@@ -1,0 +1,182 @@
+"""Everything stored about one device, read in a few plain queries: the cold path of a phone's request."""
+
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from provisioner.access.addresses import Network
+from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
+from provisioner.composition.compose import KeyLayer, Layer
+from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
+from provisioner.errors import Unavailable
+from provisioner.model import Device, FunctionKey, InternalNumber, Line, SettingValue, Site, Tenant, User
+from provisioner.model.store import AnyRow, Quick
+from provisioner.profiles.manifest import Model, Profile
+from provisioner.services.context import Context
+from provisioner.services.device_secrets import line_purpose, purpose
+from provisioner.services.device_settings import secret_purpose
+
+_DEVICE = (
+    select(
+        Device.id, Device.uid, Device.tenant_id, Device.site_id, Device.mac, Device.name, Device.profile, Device.model, Device.firmware,
+        Device.username, Device.password, Device.previous_password, Device.previous_until, Device.policy, Device.token, Device.token_hash,
+        Device.action_token, Device.admin_password, Device.admin_pin, Device.window_until, Device.window_address, Device.revision, Device.agent, Device.changed_seq,
+        Device.locked_until, Device.seen_from,
+        Tenant.name.label("tenant_name"), Tenant.sip_domain, Tenant.policy.label("tenant_policy"), Tenant.networks.label("tenant_networks"),
+        Tenant.is_clear_text_allowed,
+        Site.name.label("site_name"), Site.policy.label("site_policy"), Site.networks.label("site_networks"),
+    )
+    .join(Tenant, Tenant.id == Device.tenant_id)
+    .outerjoin(Site, Site.id == Device.site_id)
+)  # fmt: skip
+
+
+_BY_MAC = _DEVICE.where(Device.mac == bindparam("mac"))
+_BY_ID = _DEVICE.where(Device.id == bindparam("device_id"))
+_LINES = (
+    select(Line.position, Line.kind, Line.account, Line.secret, Line.user_id, User.name, InternalNumber.digits)
+    .outerjoin(User, User.id == Line.user_id)
+    .outerjoin(InternalNumber, InternalNumber.user_id == User.id)
+    .where(Line.device_id == bindparam("device_id"))
+    .order_by(Line.position)
+)
+_VALUES = select(SettingValue.scope, SettingValue.ref, SettingValue.name, SettingValue.value).where(
+    SettingValue.tenant_id == bindparam("tenant_id"), SettingValue.ref.in_(bindparam("refs", expanding=True))
+)
+_KEYS = select(
+    FunctionKey.scope, FunctionKey.ref, FunctionKey.module, FunctionKey.slot, FunctionKey.type, FunctionKey.target, FunctionKey.label, FunctionKey.line
+).where(FunctionKey.tenant_id == bindparam("tenant_id"), FunctionKey.ref.in_(bindparam("refs", expanding=True)))
+
+_CLEAR_TENANTS = select(Tenant.networks).where(Tenant.is_clear_text_allowed)
+_CLEAR_SITES = select(Site.networks).join(Tenant, Tenant.id == Site.tenant_id).where(Tenant.is_clear_text_allowed)
+
+DeviceFacts = AnyRow
+"""The row of one device with its tenant and site: the columns above by name."""
+
+
+async def read_device(quick: Quick, *, mac: str = "", device_id: int = 0) -> DeviceFacts | None:
+    """The device with this address or id; None when there is none."""
+    rows = await quick.all(_BY_MAC, mac=mac) if mac else await quick.all(_BY_ID, device_id=device_id)
+    return rows[0] if rows else None
+
+
+async def read_clear_text_networks(quick: Quick) -> tuple[Network, ...]:
+    """Networks in which some tenant allows secrets over http: there strangers are asked for credentials too (T1)."""
+    rows = [*await quick.all(_CLEAR_TENANTS), *await quick.all(_CLEAR_SITES)]
+    return tuple(sorted({ip_network(text) for row in rows for text in row.networks}, key=str))
+
+
+async def read_phone_config(quick: Quick, context: Context, facts: DeviceFacts) -> PhoneConfig:
+    """Compose what this device should be now."""
+    model = _model_of(context, facts)
+    lines = await quick.all(_LINES, device_id=facts.id)
+    owner = next((line for line in lines if line.user_id is not None), None)
+    layers, key_layers = await _read_layers(
+        quick, context, facts, owner=owner.user_id if owner else None, owner_name=owner.name if owner else None
+    )
+    stored = StoredDevice(
+        mac=facts.mac,
+        name=facts.name,
+        profile=facts.profile,
+        model=facts.model,
+        firmware=facts.firmware,
+        username=facts.username,
+        password=_open(context, facts, "password"),
+        path=f"/p/t/{_open(context, facts, 'token')}" if is_token_policy(context, facts) else "/p",
+        admin_password=_open(context, facts, "admin_password"),
+        admin_pin=_open(context, facts, "admin_pin"),
+        lines=[
+            StoredLine(
+                position=line.position,
+                kind=LineKind(line.kind),
+                account=line.account,
+                password=context.keyring.open(line.secret, purpose=line_purpose(line.account)),
+                user_name=line.name or "",
+                extension=line.digits or "",
+            )
+            for line in lines
+        ],
+        layers=layers,
+        key_layers=key_layers,
+    )
+    shape = Shape(lines=model.lines, keys=model.keys_accepted or model.keys, modules=model.modules, module_keys=model.module_keys)
+    return assemble(context.catalogue, stored, shape=shape, server=server_facts(context, facts), today=context.clock().date())
+
+
+def _model_of(context: Context, facts: DeviceFacts) -> Model:
+    profile = context.profiles.all.get(facts.profile)
+    if profile is None:
+        raise Unavailable(f"The vendor profile {facts.profile} is switched off because its folder is broken.")
+    model = profile.models.get(facts.model) or profile.models.get(profile.default_model or "")
+    if model is None:
+        raise Unavailable(f"The vendor profile {facts.profile} no longer knows the model {facts.model}.")
+    return model
+
+
+def policy_of(context: Context, facts: DeviceFacts) -> str:
+    """The credential policy that counts: the device's, else its site's, else its tenant's, else the server's."""
+    chosen: str = facts.policy or facts.site_policy or facts.tenant_policy or context.settings.policy
+    return chosen
+
+
+def is_token_policy(context: Context, facts: DeviceFacts) -> bool:
+    """Whether the phone is told the path with its token."""
+    return "token" in policy_of(context, facts)
+
+
+def server_facts(context: Context, facts: DeviceFacts) -> ServerFacts:
+    """The addresses that stand in this device's file."""
+    settings = context.settings
+    action = f"{settings.https_base}/a/{_open(context, facts, 'action_token')}"
+    return ServerFacts(https_url=settings.https_base, http_url=settings.http_base, action_url=action, ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "")
+
+
+def profile_of(context: Context, facts: DeviceFacts) -> Profile | None:
+    """The vendor profile; None when that vendor is switched off because its folder is broken."""
+    return context.profiles.all.get(facts.profile)
+
+
+async def _read_layers(
+    quick: Quick, context: Context, facts: DeviceFacts, *, owner: int | None, owner_name: str | None
+) -> tuple[list[Layer], list[KeyLayer]]:
+    scopes = {
+        ("model", f"{facts.profile}/{facts.model}"): facts.model,
+        ("tenant", ""): facts.tenant_name,
+        ("site", str(facts.site_id)): facts.site_name or "",
+        ("user", str(owner)): owner_name or "",
+        ("device", str(facts.id)): facts.name,
+    }
+    refs = [ref for _, ref in scopes]
+    values = await quick.all(_VALUES, tenant_id=facts.tenant_id, refs=refs)
+    keys = await quick.all(_KEYS, tenant_id=facts.tenant_id, refs=refs)
+    found: dict[tuple[str, str], dict[str, Any]] = {place: {} for place in scopes}
+    for scope, ref, name, value in values:
+        if (scope, ref) in found:
+            found[(scope, ref)][name] = _clear(context, facts.tenant_id, name, value)
+    found_keys: dict[tuple[str, str], list[KeyConfig]] = {place: [] for place in scopes}
+    for scope, ref, module, slot, kind, target, label, line in keys:
+        if (scope, ref) in found_keys:
+            found_keys[(scope, ref)].append(KeyConfig(slot=slot, module=module, type=kind, target=target, label=label, line=line, origin=scope))
+    # the SIP domain is a property of the tenant, not a row: so it cannot be set twice
+    found[("tenant", "")]["sip_domain"] = facts.sip_domain
+    layers = [Layer(scope, label, found[(scope, ref)]) for (scope, ref), label in scopes.items()]
+    return layers, [KeyLayer(scope, found_keys[(scope, ref)]) for scope, ref in scopes]
+
+
+def _clear(context: Context, tenant_id: int, name: str, value: Any) -> Any:
+    setting = context.catalogue.settings.get(name)
+    if setting is None or not setting.is_secret or not value:
+        return value
+    return context.keyring.open(value, purpose=secret_purpose(tenant_id, name))
+
+
+def _open(context: Context, facts: DeviceFacts, column: str) -> str:
+    return context.keyring.open(getattr(facts, column), purpose=purpose(facts.uid, column))
+
+
+def accepted_passwords(context: Context, facts: DeviceFacts) -> Sequence[str]:
+    """The configuration password, and the replaced one that may still be accepted."""
+    current = _open(context, facts, "password")
+    return (current, _open(context, facts, "previous_password")) if facts.previous_password else (current,)

@@ -1,0 +1,222 @@
+"""What phones fetched, or why not: noted in memory on the phones' path, written in batches beside it."""
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+
+import structlog
+from sqlalchemy import String, Table, bindparam, case, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from provisioner.errors import ProvisionerError
+from provisioner.model import Device, Fetch
+from provisioner.model.store import Store
+from provisioner.model.text import plain
+from provisioner.services.context import Actor, Context
+from provisioner.services.enrolment import find_device
+from provisioner.services.live import Change, Hub
+from provisioner.services.users import Page
+
+log = structlog.get_logger()
+
+FLUSH_SECONDS = 0.25
+TRIM_EVERY = 250
+_STRANGERS = 0
+CAPACITY = 50_000
+"""How many notes wait at most; more are counted and dropped, so that a flood cannot fill the memory."""
+STRANGERS_KEPT = 10_000
+"""How many notes about unknown addresses are kept in the database: whatever a stranger can grow is bounded."""
+DEVICE_KEPT = 1_000
+"""The same for one device, whose address a stranger may know."""
+REFUSED_AT_ONCE = 20
+"""How many different refusals of one device one batch writes; more are counted and dropped."""
+STRANGERS_AT_ONCE = 200
+"""The same for all unknown addresses together."""
+BATCH = 5_000
+
+
+class Note(NamedTuple):
+    """One request of a phone, as it happens. `at` is seconds since the epoch; `served` is empty unless a file went out."""
+
+    tenant_id: int | None
+    device_id: int | None
+    mac: str
+    at: float
+    source: str
+    method: str
+    path: str
+    agent: str
+    status: int
+    reason: str
+    detail: str
+    """JSON; "{}" when there is nothing to say."""
+    served: str
+    """SHA-256 of the body, hexadecimal."""
+    revision: int
+
+
+class FetchLog:
+    """Takes notes without waiting; `run` writes them."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+        self._notes: deque[Note] = deque()
+        self._arrived = asyncio.Event()
+        self._grown: Counter[int] = Counter()
+        self.dropped = 0
+        self.written = 0
+
+    def note(self, note: Note) -> None:
+        """Remember one request; never blocks, never raises."""
+        if len(self._notes) >= CAPACITY:
+            self.dropped += 1
+            return
+        self._notes.append(note)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Write until cancelled; what is waiting then is written by `flush`."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            try:
+                await self.flush()
+            except (SQLAlchemyError, ProvisionerError, OSError) as error:
+                log.warning("fetch log cannot be written; it is kept in memory", error=type(error).__name__, waiting=len(self._notes))
+                self._arrived.set()
+            await asyncio.sleep(FLUSH_SECONDS)
+
+    async def flush(self) -> None:
+        """Write everything that waits now; on failure it waits on."""
+        for _ in range(-(-len(self._notes) // BATCH)):
+            await self._flush_batch(list(islice(self._notes, BATCH)))
+
+    async def _flush_batch(self, notes: Sequence[Note]) -> None:
+        fit = [note._replace(agent=plain(note.agent, limit=200), path=plain(note.path, limit=200)) for note in notes]
+        kept = _without_floods(fit)
+        known = await self._write(kept)
+        for _ in notes:
+            self._notes.popleft()
+        self.written += len(kept)
+        self.dropped += len(notes) - len(kept)
+        for tenant_id, device_id in known:
+            self._hub.publish(Change("fetch", tenant_id, device_id))
+
+    async def _write(self, notes: Sequence[Note]) -> set[tuple[int, int]]:
+        latest = {note.device_id: note for note in notes if note.device_id is not None}
+        served = {note.device_id: note for note in notes if note.served}
+        async with self._store.write() as session:
+            alive = set((await session.execute(select(Device.id).where(Device.id.in_(latest)))).scalars()) if latest else set()
+            rows = [_row(note, sqlite=self._store.is_sqlite) for note in notes if note.device_id is None or note.device_id in alive]
+            connection = await session.connection()
+            for start in range(0, len(rows), 2_000):
+                await connection.exec_driver_sql(_INSERT_SQLITE if self._store.is_sqlite else _INSERT_POSTGRES, rows[start : start + 2_000])
+            await self._trim(session, [note.device_id or _STRANGERS for note in notes])
+            seen = [_seen(latest[device_id]) for device_id in alive]
+            if seen:
+                await connection.execute(_SEEN, seen)
+            if good := [_served(note) for device_id, note in served.items() if device_id in alive]:
+                await connection.execute(_SERVED, good)
+        return {(note.tenant_id or 0, note.device_id) for note in latest.values() if note.device_id in alive}
+
+    async def _trim(self, session: AsyncSession, written: Sequence[int]) -> None:
+        """Every few hundred entries of one device (or of all strangers) the oldest of them go."""
+        self._grown.update(written)
+        for owner in [owner for owner in set(written) if self._grown[owner] >= TRIM_EVERY]:
+            del self._grown[owner]
+            kept = STRANGERS_KEPT if owner == _STRANGERS else DEVICE_KEPT
+            mine = Fetch.device_id.is_(None) if owner == _STRANGERS else Fetch.device_id == owner
+            last = select(Fetch.id).where(mine).order_by(Fetch.at.desc(), Fetch.id.desc()).offset(kept)
+            await session.execute(delete(Fetch).where(Fetch.id.in_(last.limit(100_000))))
+        if len(self._grown) > CAPACITY:
+            self._grown.clear()
+
+
+async def list_fetches(context: Context, actor: Actor, *, device_id: int, offset: int = 0, limit: int = 50) -> Page[Fetch]:
+    """The provisioning log of one device, newest first."""
+    async with context.store.read() as session:
+        device = await find_device(session, actor, device_id)
+        total = (await session.execute(select(func.count()).select_from(Fetch).where(Fetch.device_id == device.id))).scalar_one()
+        limit, offset = min(max(limit, 1), 500), max(offset, 0)
+        rows = await session.execute(select(Fetch).where(Fetch.device_id == device.id).order_by(Fetch.at.desc(), Fetch.id.desc()).offset(offset).limit(limit))
+        return Page(rows.scalars().all(), total, offset, limit)
+
+
+async def list_strangers(context: Context, actor: Actor, *, limit: int = 50) -> Sequence[Fetch]:
+    """Requests of addresses nobody registered, newest first; for server operators only, for they belong to no tenant."""
+    if actor.tenant_id is not None:
+        return []
+    async with context.store.read() as session:
+        rows = await session.execute(select(Fetch).where(Fetch.device_id.is_(None)).order_by(Fetch.at.desc()).limit(min(limit, 500)))
+        return rows.scalars().all()
+
+
+async def prune_fetches(context: Context) -> int:
+    """Remove what is older than the retention, and the oldest notes about strangers; gives back how many."""
+    oldest = context.clock() - timedelta(days=context.settings.keep_fetches_days)
+    strangers = select(Fetch.id).where(Fetch.device_id.is_(None)).order_by(Fetch.id.desc()).offset(STRANGERS_KEPT)
+    async with context.store.write() as session:
+        gone = await session.execute(delete(Fetch).where(Fetch.at < oldest))
+        more = await session.execute(delete(Fetch).where(Fetch.id.in_(strangers.limit(100_000))))
+    count: int = gone.rowcount + more.rowcount  # type: ignore[attr-defined]  # a DELETE always answers with a cursor
+    return count
+
+
+_COLUMNS = "tenant_id, device_id, mac, at, source, method, path, agent, status, reason, detail, hash"
+_INSERT_SQLITE = f"INSERT INTO fetches ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - no value in it
+_INSERT_POSTGRES = f"INSERT INTO fetches ({_COLUMNS}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"  # noqa: S608
+
+
+def _without_floods(notes: Sequence[Note]) -> list[Note]:
+    """Everything that was served; of refusals only so many, and of equal ones the newest with their number."""
+    equal: dict[tuple[object, ...], tuple[Note, int]] = {}
+    for note in notes:
+        place = (note.mac, note.device_id, note.source, note.reason, note.status, note.path) if note.status >= 400 else (note, id(note))
+        _, count = equal.pop(place, (note, 0))
+        equal[place] = (note, count + 1)
+    kept: list[Note] = []
+    refused: Counter[int] = Counter()
+    for note, count in equal.values():
+        owner = note.device_id or _STRANGERS
+        refused[owner] += note.status >= 400
+        if note.status < 400 or refused[owner] <= (STRANGERS_AT_ONCE if owner == _STRANGERS else REFUSED_AT_ONCE):
+            kept.append(note if count == 1 else note._replace(detail=json.dumps({**json.loads(note.detail), "times": count})))
+    return kept
+
+
+def _row(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
+    at: Any = datetime.fromtimestamp(note.at, UTC)
+    if sqlite:
+        at = at.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return (*note[:3], at, note.source, note.method, note.path, note.agent, note.status, note.reason, note.detail, note.served)
+
+
+def _seen(note: Note) -> dict[str, Any]:
+    """What the device row learns from every request."""
+    return {"which": note.device_id, "at": datetime.fromtimestamp(note.at, UTC), "said": note.agent}
+
+
+def _served(note: Note) -> dict[str, Any]:
+    """The newest file that went out, and where to: a good address, for failures of strangers are not among these."""
+    at = datetime.fromtimestamp(note.at, UTC)
+    return {"which": note.device_id, "at": at, "body": note.served, "of": note.revision, "source": note.source}
+
+
+_DEVICES: Table = Device.__table__  # type: ignore[assignment]  # declarative tables are tables
+_THIS = _DEVICES.c.id == bindparam("which")
+_SEEN = (
+    update(_DEVICES)
+    .where(_THIS)
+    .values(seen_at=bindparam("at"), agent=case((bindparam("said", type_=String) == "", _DEVICES.c.agent), else_=bindparam("said", type_=String)))
+)
+_SERVED = (
+    update(_DEVICES)
+    .where(_THIS)
+    .values(served_at=bindparam("at"), served_hash=bindparam("body"), served_revision=bindparam("of"), seen_from=bindparam("source"))
+)

@@ -1,0 +1,113 @@
+"""What all tests share: a clock that stands still, the use cases on both databases, and a loop that must not be blocked."""
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from provisioner.clock import SteppedClock
+from provisioner.model import Tenant
+from provisioner.services import installation
+from provisioner.services.context import SYSTEM, Context
+from provisioner.services.tenants import create_tenant
+from tests.support.fixtures import postgres_cluster, postgres_url
+from tests.support.postgres import PostgresCluster
+from tests.support.server import copies, opened_context, prepared
+
+__all__ = ["postgres_cluster", "postgres_url"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgres: needs PostgreSQL; leave out with -m 'not postgres'")
+
+
+BOTH_DATABASES = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _vendor_profiles_are_read_once() -> Iterator[None]:
+    """Compiling the shipped profiles takes half a second; they never change during a run."""
+    real = installation.load_profiles
+
+    @functools.cache
+    def shipped() -> object:
+        from provisioner.composition.catalogue import load_catalogue
+
+        return real(installation.PROFILES, settings=load_catalogue().settings)
+
+    def load(folder: Path, *, settings: object) -> object:
+        return shipped() if folder == installation.PROFILES else real(folder, settings=settings)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(installation, "load_profiles", load)
+        yield
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Stands still at the present second until a test moves it."""
+    return SteppedClock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def unblocked() -> Iterator[BlockBuster]:
+    """Fails the test when the package blocks the event loop (DESIGN, invariant 8), with the documented exceptions."""
+    with blockbuster_ctx("provisioner") as buster:
+        for name, function in buster.functions.items():
+            if name.startswith("sqlite3."):
+                # one indexed row costs microseconds, a thread more
+                function.can_block_in("provisioner/model/store.py", {"all", "_same_moment", "_sqlite_reader", "open_sqlite_reader", "close"})
+                function.can_block_in("provisioner/services/change_feed.py", {"_read", "close"})
+        yield buster
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> dict[str, str]:
+    """Name of the installed database that others are copied from, once it was made."""
+    return {}
+
+
+@pytest.fixture(params=BOTH_DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """ "sqlite" or "postgres": everything that asks for `context` runs on both."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+async def context(
+    database: str, tmp_path: Path, clock: SteppedClock, request: pytest.FixtureRequest, postgres_template: dict[str, str]
+) -> AsyncIterator[Context]:
+    """The use cases over a fresh installation, on both databases, with the loop watched."""
+    overrides: dict[str, object] = {}
+    if database == "postgres":
+        overrides["database"] = await _copied_database(request, postgres_template, tmp_path)
+    async with opened_context(tmp_path / "data", clock=clock, **overrides) as opened:
+        request.getfixturevalue("unblocked")
+        yield opened
+
+
+async def _copied_database(request: pytest.FixtureRequest, made: dict[str, str], tmp_path: Path) -> str:
+    cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+    if "name" not in made:
+        cluster.create("installed")
+        await prepared(tmp_path / "template", database=cluster.url("installed"))
+        made["name"] = "installed"
+    manager = cluster.database(template=made["name"])
+    url = manager.__enter__()
+    request.addfinalizer(lambda: manager.__exit__(None, None, None))
+    copies.add(url)
+    return url
+
+
+@pytest.fixture
+async def tenant(context: Context) -> Tenant:
+    return await create_tenant(context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test", is_premium=True)
+
+
+@pytest.fixture
+async def other_tenant(context: Context) -> Tenant:
+    return await create_tenant(context, SYSTEM, key="globex", name="Globex", sip_domain="globex.test")

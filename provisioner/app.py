@@ -1,0 +1,211 @@
+"""The composition root: settings in, listeners and background tasks out. The only place where everything meets."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from provisioner.access.enumeration import Enumeration
+from provisioner.access.gate import Gate, Offer
+from provisioner.access.lockout import Lockout
+from provisioner.access.nonces import Nonces
+from provisioner.clock import Clock, system_clock
+from provisioner.model.store import Store
+from provisioner.pki.authority import Authority, PairFiles
+from provisioner.pki.tls import FailedHandshakes, server_context
+from provisioner.pki.trust import Trust, load_trust
+from provisioner.services.api_tokens import TokenBook
+from provisioner.services.audit_log import prune_audit
+from provisioner.services.change_feed import ChangedDevices, ChangeFeed
+from provisioner.services.context import Context
+from provisioner.services.fetch_log import FetchLog, prune_fetches
+from provisioner.services.health import Health
+from provisioner.services.installation import ANCHOR_FACTS, open_context, server_certificates
+from provisioner.services.logins import Doorkeeper
+from provisioner.services.phone_files import PhoneFiles
+from provisioner.services.registrations import ExpiryTimer, RegistrationQueue
+from provisioner.services.watching import Watching
+from provisioner.settings import ServerSettings
+from provisioner.web.api.routes import add_api
+from provisioner.web.identity import CONTEXT, DOORKEEPER, QUEUE, TOKENS
+from provisioner.web.listeners import listen_for_people, listen_for_phones
+from provisioner.web.pbx.routes import add_pbx
+from provisioner.web.phone.counters import DoorCounters
+from provisioner.web.phone.door import DoorParts, PhoneDoor
+from provisioner.web.problems import problems
+from provisioner.web.status import HEALTH, PARTS, add_status
+from provisioner.web.ui.routes import add_ui
+
+log = structlog.get_logger()
+
+JANITOR_SECONDS = 3_600.0
+MAX_ADMIN_BODY = 64 * 1024 * 1024
+"""The largest is a PBX's full state; doors set smaller limits of their own."""
+
+
+class Server:
+    """One process: `async with Server(settings)` listens; leaving it stops everything in order.
+
+    `phones_only` is a further worker: it shares the phone ports and leaves people, PBX and clean-up to the first.
+    """
+
+    def __init__(self, settings: ServerSettings, *, clock: Clock = system_clock, phones_only: bool = False, shared: bool = False) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._phones_only = phones_only
+        self._shared = shared or phones_only
+        self._runners: list[web.BaseRunner] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.handshakes = FailedHandshakes()
+
+    async def __aenter__(self) -> "Server":
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are really open: "https", "http", "admin" (useful when settings say 0 … any)."""
+        return dict(self._ports)
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._ports: dict[str, int] = {}
+        self.store = Store(settings.database_url)
+        self.context = await open_context(settings, store=self.store, clock=self._clock)
+        for name, reason in self.context.profiles.broken.items():
+            log.error("vendor profile switched off", profile=name, reason=reason)
+        authority, pairs = await asyncio.to_thread(server_certificates, settings, clock=self._clock)
+        trust = await asyncio.to_thread(_trust, settings, authority)
+        self.gate = make_gate(self.context)
+        self.files = PhoneFiles(self.context, self.gate)
+        self.feed = ChangeFeed(self.store, self.context.hub, self._devices_changed)
+        self.fetches = FetchLog(self.store, self.context.hub)
+        self.timer = ExpiryTimer(self.context)
+        self.queue = RegistrationQueue(self.context, self.timer.wake)
+        self.watching = Watching(self.context, self.queue.put)
+        self.parts = DoorParts(
+            context=self.context, gate=self.gate, files=self.files, feed=self.feed, log=self.fetches, trust=trust, ca_pem=authority.pem, counters=DoorCounters()
+        )
+        await self.feed.start()
+        self._run("change feed", self.feed.run)
+        self._run("fetch log", self.fetches.run)
+        await self._listen_for_phones(_tls(settings, pairs, trust, self.handshakes, self._clock))
+        if not self._phones_only:
+            await self._listen_for_people(trust, pairs)
+
+    async def stop(self) -> None:
+        """Stop taking requests, finish those under way, write what waits, close."""
+        for runner in self._runners:
+            await runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "queue"):
+            with contextlib.suppress(Exception):  # the last chance: what cannot be written now is in the registrar
+                await self.queue.flush()
+        if hasattr(self, "fetches"):
+            with contextlib.suppress(Exception):  # the same: a log entry is no reason to hang at the end
+                await self.fetches.flush()
+        if hasattr(self, "doorkeeper"):
+            self.doorkeeper.close()
+        if hasattr(self, "store"):
+            await self.store.close()
+        self._runners, self._tasks = [], []
+
+    def _devices_changed(self, changed: ChangedDevices) -> None:
+        self.files.forget(changed)
+        self.watching.wake()
+
+    async def _listen_for_phones(self, tls: ssl.SSLContext) -> None:
+        settings = self.settings
+        for name, port, context in (("https", settings.https_port, tls), ("http", settings.http_port, None)):
+            if port:
+                door = PhoneDoor(self.parts, is_tls=context is not None)
+                runner = await listen_for_phones(door.handle, address=settings.phone_address, port=port, tls=context, shared=self._shared)
+                self._opened(name, runner)
+
+    async def _listen_for_people(self, trust: Trust, pairs: Sequence[PairFiles]) -> None:
+        self.doorkeeper = Doorkeeper(self.context)
+        self.health = Health(self.context, trust, self.handshakes, self.fetches)
+        await asyncio.to_thread(self.health.look_at_certificates)
+        app = admin_app(self.context, doorkeeper=self.doorkeeper, queue=self.queue, health=self.health, parts=self.parts)
+        tls = server_context(pairs, clock=self._clock, sink=self.handshakes) if self.settings.admin_tls else None
+        self._opened("admin", await listen_for_people(app, address=self.settings.admin_address, port=self.settings.admin_port, tls=tls))
+        self._run("registrations", self.queue.run)
+        self._run("expiry", self.timer.run)
+        self._run("watching", self.watching.run)
+        self._run("janitor", self._clean_up)
+
+    def _opened(self, name: str, runner: web.BaseRunner) -> None:
+        self._runners.append(runner)
+        address: Any = runner.addresses[0]
+        self._ports[name] = address[1]
+
+    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(_supervised(name, work), name=name))
+
+    async def _clean_up(self) -> None:
+        while True:
+            await prune_fetches(self.context)
+            await prune_audit(self.context)
+            await asyncio.to_thread(self.health.look_at_certificates)
+            await asyncio.sleep(JANITOR_SECONDS)
+
+
+def admin_app(context: Context, *, doorkeeper: Doorkeeper, queue: RegistrationQueue, health: Health, parts: DoorParts) -> web.Application:
+    """The application of the admin listener: pages, REST, PBX door, status."""
+    app = web.Application(middlewares=[problems], client_max_size=MAX_ADMIN_BODY)
+    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
+    app[QUEUE], app[HEALTH], app[PARTS] = queue, health, parts
+    add_status(app)
+    add_pbx(app)
+    add_api(app)
+    add_ui(app)
+    return app
+
+
+def make_gate(context: Context) -> Gate:
+    """The judge over phones' requests; workers share what a challenge is signed with, through the key ring."""
+    offer = Offer(realm=context.realm, algorithms=("SHA-256", "MD5") if context.settings.offer_sha256 else ("MD5",))
+    nonces = Nonces(context.keyring.derive("phone nonces"), started=time.time())
+    return Gate(offer, key=context.keyring.derive("phone verifiers"), nonces=nonces, lockout=Lockout(), enumeration=Enumeration())
+
+
+def _trust(settings: ServerSettings, authority: Authority) -> Trust:
+    folder = settings.anchors or settings.data / "certs" / "anchors"
+    return load_trust(ANCHOR_FACTS, Path(folder), own=authority.certificate)
+
+
+def _tls(settings: ServerSettings, pairs: Sequence[PairFiles], trust: Trust, sink: FailedHandshakes, clock: Clock) -> ssl.SSLContext:
+    # Phones are asked only when all their vendors can be trusted: one that shows a certificate nobody can check is
+    # cut off before it can say its password. The own CA alone is no reason to ask.
+    installed = [anchor for anchor in trust.anchors if anchor.rule.vendor != "own"]
+    ask = settings.client_certificates == "ask" or (settings.client_certificates == "auto" and bool(installed))
+    return server_context(
+        pairs, clock=clock, sink=sink, anchors=trust.pem if ask else "", check_dates=not settings.accept_expired_certificates, ciphers=settings.tls_ciphers
+    )
+
+
+async def _supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:  # a task boundary: one part's fault must not take the others with it
+            log.exception("background task failed; it is started again", task=name)
+            await asyncio.sleep(1.0)
+        else:
+            return

@@ -1,0 +1,7 @@
+"""Where the doors find what is wrong with the server itself; the composition root puts it there."""
+
+from aiohttp import web
+
+from provisioner.services.health import Health
+
+HEALTH = web.AppKey("health", Health)

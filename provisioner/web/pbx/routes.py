@@ -1,0 +1,80 @@
+"""The PBX door under /pbx/v1: machine token, directory of device accounts, registration events. See docs/pbx-kamailio.md."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from provisioner.access.permissions import Permission
+from provisioner.errors import BadInput, NotFound
+from provisioner.services.context import Actor
+from provisioner.services.directory import ha1_of
+from provisioner.services.registrations import reconcile
+from provisioner.web.identity import CONTEXT, QUEUE, authenticate
+from provisioner.web.pbx.events import read_events, read_snapshot
+
+BASE = "/pbx/v1"
+MAX_BODY = 64 * 1024 * 1024
+"""A full state of 100,000 contacts fits."""
+
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
+
+Handler = Callable[[web.Request, Actor], Awaitable[web.StreamResponse]]
+
+
+async def get_ha1(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """HA1 as plain text; 404 for an unknown account."""
+    account, realm = request.query.get("user", ""), request.query.get("realm", "")
+    if not account or not realm:
+        raise BadInput("Say which account and realm: ?user=…&realm=…", field="user")
+    ha1 = await ha1_of(request.config_dict[CONTEXT], actor, account=account, realm=realm, algorithm=request.query.get("algorithm", "MD5"))
+    if ha1 is None:
+        raise NotFound("There is no such account in this realm.")
+    return web.Response(text=ha1, headers={"Cache-Control": "no-store"})
+
+
+async def post_registrations(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """One event or a batch; answered as soon as they are queued, in the order received."""
+    events = read_events(await _json(request), tenant_id=actor.tenant_id, now=request.config_dict[CONTEXT].clock())
+    request.config_dict[QUEUE].put(events)
+    return web.json_response({"accepted": len(events)})
+
+
+async def put_registrations(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """The registrar's whole state: what it does not list is not registered."""
+    context, queue = request.config_dict[CONTEXT], request.config_dict[QUEUE]
+    at, contacts = read_snapshot(await _json(request), now=context.clock())
+    await queue.drained()
+    return web.json_response({"changed": await reconcile(context, actor, at=at, contacts=contacts)})
+
+
+ROUTES: tuple[tuple[str, str, Permission, Handler], ...] = (
+    ("GET", "/ha1", Permission.PBX_DIRECTORY, get_ha1),
+    ("POST", "/registrations", Permission.PBX_EVENTS, post_registrations),
+    ("PUT", "/registrations", Permission.PBX_EVENTS, put_registrations),
+)
+
+
+def add_pbx(app: web.Application) -> None:
+    """Add the PBX door to the admin application."""
+    for method, path, permission, handler in ROUTES:
+        app.router.add_route(method, BASE + path, _guarded(handler, permission))
+
+
+def _guarded(handler: Handler, permission: Permission) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        return await handler(request, await authenticate(request, permission))
+
+    return guarded
+
+
+async def _json(request: web.Request) -> object:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return json.loads(await request.read())
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except (ValueError, RecursionError):
+        raise BadInput("The body is not JSON.") from None

@@ -1,0 +1,349 @@
+"""The phone door: configuration files, bootstrap files, action URLs. Works below aiohttp's routing, because every
+microsecond here is paid by every phone of a boot storm.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+from sqlalchemy.exc import SQLAlchemyError
+
+from provisioner.access.addresses import Address, client_address, came_by_tls
+from provisioner.access.authorization import BasicCredentials, DigestCredentials, parse_authorization
+from provisioner.access.digest import digest_response
+from provisioner.access.evidence import Evidence
+from provisioner.access.gate import Gate
+from provisioner.access.lockout import Barrier
+from provisioner.access.policies.evaluation import Outcome, Verdict
+from provisioner.access.policies.expression import Condition
+from provisioner.access.reasons import Reason
+from provisioner.access.verifier import Verifier
+from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
+from provisioner.pki.trust import PeerCertificate, Trust
+from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
+from provisioner.services.change_feed import ChangeFeed
+from provisioner.services.context import Context
+from provisioner.services.fetch_log import FetchLog, Note
+from provisioner.services.hints import take_hint
+from provisioner.services.phone_files import PhoneFiles, PhoneRecord, Served
+from provisioner.web.listeners import BoundedRequestHandler
+from provisioner.web.phone.counters import DoorCounters
+from provisioner.web.phone.requests import ActionRequest, CertificateRequest, FileRequest, RequestParser
+
+log = structlog.get_logger()
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_ALLOW: Final = "GET, HEAD"
+PROFILE_BROKEN: Final = "profile-broken"
+SHORTEST_LOCK: Final = 60.0
+"""Seconds; what refuses for less is a delay, which is not worth storing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorParts:
+    """What one process's doors share."""
+
+    context: Context
+    gate: Gate
+    files: PhoneFiles
+    feed: ChangeFeed
+    log: FetchLog
+    trust: Trust
+    ca_pem: bytes
+    counters: DoorCounters
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    peer: Address
+    certificate: PeerCertificate | None
+
+
+class PhoneDoor:
+    """Answers phones on one listener; `is_tls` says which."""
+
+    def __init__(self, parts: DoorParts, *, is_tls: bool) -> None:
+        self._parts = parts
+        self._is_tls = is_tls
+        self._parser = RequestParser(parts.context.profiles)
+        self._trusted = parts.context.settings.trusted_proxies
+        self._limit = parts.context.settings.max_phone_requests
+        self._active = 0
+        self._storing: set[asyncio.Task[None]] = set()
+        self._clock = parts.context.clock
+
+    def _now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock().timestamp()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; never raises."""
+        if self._active >= self._limit:
+            self._parts.counters.shed += 1
+            return _busy(5, 60)
+        self._active += 1
+        try:
+            return await self._answer(request)
+        except StorageFull:
+            return web.Response(status=507)
+        except (Unavailable, SQLAlchemyError) as error:
+            log.warning("phone told to come back", error=type(error).__name__)
+            return _busy(30, 120)
+        except ProvisionerError as error:
+            log.error("phone request failed", error=type(error).__name__, detail=error.detail)
+            return web.Response(status=500)
+        finally:
+            self._active -= 1
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method not in {"GET", "HEAD"}:
+            self._parts.counters.count("method-not-allowed")
+            return web.Response(status=405, headers={"Allow": _ALLOW})
+        target = request.raw_path
+        parsed = self._parser.parse(target)
+        if isinstance(parsed, FileRequest):
+            return await self._file(request, parsed, target)
+        if isinstance(parsed, ActionRequest):
+            return await self._action(request, parsed)
+        if isinstance(parsed, CertificateRequest):
+            return _plain(self._parts.ca_pem, "application/x-pem-file")
+        self._parts.counters.count("no-such-path")
+        return web.Response(status=404)
+
+    async def _file(self, request: web.BaseRequest, asked: FileRequest, target: str) -> web.StreamResponse:
+        parts = self._parts
+        if parts.feed.is_behind:
+            await parts.feed.catch_up()
+        mac = asked.mac
+        if mac is None:
+            return self._public(asked)
+        record = parts.files.known(mac) or await parts.files.record(mac)
+        evidence = self._gather(request, asked, mac, target)
+        now = self._now()
+        verdict = parts.gate.judge(evidence, record.subject, now=now)
+        if verdict.outcome is not Outcome.ALLOW or not record.device_id:
+            return self._refuse(request, asked, record=record, verdict=verdict, evidence=evidence, now=now)
+        match = next((match for match in asked.matches if match.profile.id == record.profile), None)
+        if match is None:
+            return self._other_vendor(request, asked, record=record, evidence=evidence, now=now)
+        if match.file.role != "device":  # another vendor's phones have a secret file of this name, this one's not
+            return self._public(FileRequest(matches=(match,), token=None, name=asked.name))
+        agent = request.headers.get("User-Agent", "")
+        if agent != record.agent:
+            record = await self._learn_agent(record, agent)
+        if record.has_previous or Condition.WINDOW in verdict.satisfied:
+            refusal = await self._settle(record, evidence, verdict)
+            if refusal is not None:
+                return self._refuse(request, asked, record=record, verdict=refusal, evidence=evidence, now=now)
+        served = record.files.get(match.file.id)
+        if served is None or record.is_stale:
+            try:
+                served = await parts.files.file(record, match.file)
+            except NotFound:  # removed between the verdict and now: as if it had never been there
+                verdict = Verdict(Outcome.CHALLENGE, Reason.UNKNOWN_MAC)
+                record = PhoneRecord(mac=mac, subject=record.subject)
+                return self._refuse(request, asked, record=record, verdict=verdict, evidence=evidence, now=now)
+        answer = _serve(request, served)
+        parts.log.note(
+            Note(
+                record.tenant_id, record.device_id, mac, now, str(evidence.source), request.method, asked.name, agent,
+                answer.status, "allowed", "{}", served.hash, served.revision,
+            )
+        )  # fmt: skip
+        parts.counters.count("allowed")
+        return answer
+
+    def _gather(self, request: web.BaseRequest, asked: FileRequest, mac: str, target: str) -> Evidence:
+        headers = request.headers
+        facts = self._connection(request)
+        source = facts.peer
+        is_tls = self._is_tls
+        if self._trusted:
+            source = self._source(request)
+            is_tls = came_by_tls(facts.peer, is_tls=is_tls, forwarded_proto=headers.getall("X-Forwarded-Proto", ()), trusted=self._trusted)
+        certificate = facts.certificate
+        return Evidence(
+            mac=bytes.fromhex(mac),
+            source=source,
+            is_tls=is_tls,
+            target=target,
+            method=request.method,
+            credentials=parse_authorization(headers.get("Authorization")),
+            certificate_mac=bytes.fromhex(certificate.mac.digits) if certificate and certificate.mac else None,
+            certificate_problem=certificate.reason or None if certificate and not certificate.mac else None,
+            token=asked.token,
+        )
+
+    def _connection(self, request: web.BaseRequest) -> _Connection:
+        """What is the same for every request of a connection: the peer and its verified certificate."""
+        protocol = request.protocol
+        known: _Connection | None = getattr(protocol, "connection_facts", None)
+        if known is not None:
+            return known
+        transport = request.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        tls = transport.get_extra_info("ssl_object") if transport is not None and self._is_tls else None
+        der = tls.getpeercert(binary_form=True) if tls is not None else None
+        facts = _Connection(peer=_address(peer[0] if peer else "::"), certificate=self._parts.trust.identify_der(der) if der else None)
+        if isinstance(protocol, BoundedRequestHandler):
+            protocol.connection_facts = facts
+        return facts
+
+    def _refuse(
+        self, request: web.BaseRequest, asked: FileRequest, *, record: PhoneRecord, verdict: Verdict, evidence: Evidence, now: float
+    ) -> web.Response:
+        """The same answer for an unknown address, a wrong password and a locked device."""
+        parts = self._parts
+        parts.counters.count(verdict.reason.value)
+        agent = request.headers.get("User-Agent", "")
+        data = json.dumps({name: value if isinstance(value, int | float) else str(value) for name, value in verdict.data.items()})
+        status = 403 if verdict.reason is Reason.NEEDS_TLS else 401
+        known = record.device_id or None
+        parts.log.note(
+            Note(record.tenant_id, known, record.mac, now, str(evidence.source), request.method, asked.name, agent, status, verdict.reason.value, data, "", 0)
+        )
+        if verdict.begins_lock:
+            log.warning("locked after wrong attempts", mac=record.mac, source=str(evidence.source))
+            self._store_lock(record, evidence, now=now)
+        if status == 403:
+            return web.Response(status=403)
+        headers: CIMultiDict[str] = CIMultiDict()
+        for challenge in parts.gate.challenges(evidence, now=now, is_stale=verdict.is_stale):
+            headers.add("WWW-Authenticate", challenge)
+        return web.Response(status=401, headers=headers)
+
+    def _other_vendor(self, request: web.BaseRequest, asked: FileRequest, *, record: PhoneRecord, evidence: Evidence, now: float) -> web.Response:
+        is_off = record.profile not in self._parts.context.profiles.all
+        status, reason = (503, PROFILE_BROKEN) if is_off else (404, Reason.OTHER_VENDORS_FILE.value)
+        self._parts.counters.count(reason)
+        agent, source = request.headers.get("User-Agent", ""), str(evidence.source)
+        detail = json.dumps({"model": record.model, "source": source})
+        self._parts.log.note(
+            Note(record.tenant_id, record.device_id, record.mac, now, source, request.method, asked.name, agent, status, reason, detail, "", 0)
+        )
+        return _busy(30, 120) if is_off else web.Response(status=404)
+
+    async def _learn_agent(self, record: PhoneRecord, agent: str) -> PhoneRecord:
+        seen = self._parts.context.profiles.identify_agent(agent)
+        firmware = seen.firmware if seen is not None and seen.profile_id == record.profile else ""
+        await self._parts.files.note_agent(record, agent=agent, firmware=firmware)
+        return record if not record.is_stale else await self._parts.files.record(record.mac)
+
+    async def _settle(self, record: PhoneRecord, evidence: Evidence, verdict: Verdict) -> Verdict | None:
+        """What a success ends: a claim window is bound to its first user, a replaced password has done its duty.
+
+        Gives a refusal back when another phone used the window at the same moment.
+        """
+        window = record.subject.window
+        if Condition.WINDOW in verdict.satisfied and window is not None and window.claimed_by is None:
+            address = str(evidence.source)
+            if not await self._parts.files.note_claim(record, address=address):
+                return Verdict(Outcome.CHALLENGE, Reason.WINDOW_CLAIMED, data={"source": address})
+        if record.has_previous and _used_current(evidence, record.subject.verifier):
+            record.has_previous = False
+            await self._parts.files.note_new_password(record)
+        return None
+
+    def _public(self, asked: FileRequest) -> web.Response:
+        """Files without secrets: the same for every address, known or not."""
+        profiles, match = self._parts.context.profiles, asked.public
+        if match is None and profiles.broken:
+            # it may be a file of a vendor that is switched off: "come back" is right, "there is none" would be wrong
+            self._parts.counters.count(PROFILE_BROKEN)
+            return _busy(30, 120)
+        if match is None or match.file.role != "bootstrap":
+            self._parts.counters.count("no-such-file")
+            return web.Response(status=404)
+        settings = self._parts.context.settings
+        facts = BootstrapFacts(
+            server=BootstrapServer(
+                https_url=settings.https_base, http_url=settings.http_base, ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else ""
+            ),
+            base=f"{settings.https_base}/p",
+            mac=match.mac or "",
+            model=match.model or "",
+        )
+        rendered = profiles.render_bootstrap(match.profile.id, match.file, facts)
+        self._parts.counters.count("bootstrap")
+        return _plain(rendered.body, rendered.content_type)
+
+    async def _action(self, request: web.BaseRequest, asked: ActionRequest) -> web.StreamResponse:
+        hint = await take_hint(self._parts.context, token=asked.token, event=asked.event)
+        self._parts.counters.count("hint" if hint else "no-such-path")
+        if hint is None:
+            return web.Response(status=404)
+        tenant_id, device_id, mac = hint
+        source, agent = str(self._source(request)), request.headers.get("User-Agent", "")
+        self._parts.log.note(
+            Note(
+                tenant_id, device_id, mac, self._now(), source, request.method, f"/a/…/{asked.event}", agent,
+                200, f"hint-{asked.event}", "{}", "", 0,
+            )
+        )  # fmt: skip
+        return web.Response(status=200, headers={"Content-Type": _TEXT})
+
+    def _source(self, request: web.BaseRequest) -> Address:
+        """The client's own address, behind trusted proxies too."""
+        peer = self._connection(request).peer
+        return client_address(peer, request.headers.getall("X-Forwarded-For", ()), self._trusted) if self._trusted else peer
+
+    def _store_lock(self, record: PhoneRecord, evidence: Evidence, *, now: float) -> None:
+        """Beside the answer's way: a stored lock outlives a restart and reaches the other workers."""
+        standing = self._parts.gate.lockout.check(evidence.mac, evidence.source, now=now)
+        if not record.device_id or standing.barrier is not Barrier.SUBJECT or standing.until - now < SHORTEST_LOCK:
+            return
+        task = asyncio.create_task(_quietly(self._parts.files.note_lock(record, until=standing.until)))
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except (ProvisionerError, SQLAlchemyError, OSError) as error:
+        log.warning("a lock is kept in memory only", error=type(error).__name__)
+
+
+def _busy(soonest: int, latest: int) -> web.Response:
+    """Come back later, not all at once."""
+    return web.Response(status=503, headers={"Retry-After": str(random.randint(soonest, latest))})  # noqa: S311 - no secret
+
+
+def _used_current(evidence: Evidence, verifier: Verifier) -> bool:
+    """Whether the phone showed the current password, not the replaced one."""
+    shown = evidence.credentials
+    if isinstance(shown, BasicCredentials):
+        return verifier.accepts_pair(shown.pair, now=float("inf"))
+    if not isinstance(shown, DigestCredentials):
+        return False
+    ha1 = verifier.ha1(shown.algorithm)
+    return ha1 is not None and digest_response(shown, ha1, method=evidence.method) == shown.response.lower()
+
+
+def _serve(request: web.BaseRequest, served: Served) -> web.Response:
+    tag = f'"{served.hash[:32]}"'
+    headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": "private, no-cache"}
+    asked = request.headers.get("If-None-Match")
+    if asked is not None and (tag in asked or asked.strip() == "*"):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=served.body, headers=headers)
+
+
+def _plain(body: bytes, content_type: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
+
+
+@lru_cache(maxsize=65_536)
+def _address(text: str) -> Address:
+    """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
+    address = ip_address(text.partition("%")[0])
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+

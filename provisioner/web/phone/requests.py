@@ -1,0 +1,86 @@
+"""The typed request of a phone: parsed once from the raw target, remembered because phones ask for the same things."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from provisioner.profiles.loader import Profiles
+from provisioner.profiles.matching import FileMatch
+
+LONGEST_TARGET = 1_024
+REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A path under /p. `token` is the path's token; `matches` are the rules that fit, the first of each vendor."""
+
+    matches: tuple[FileMatch, ...]
+    token: str | None
+    name: str
+    """The path without the token, for the log."""
+
+    @property
+    def mac(self) -> str | None:
+        """The address of the device that is asked about, twelve digits."""
+        return next((match.mac for match in self.matches if match.mac and match.file.role == "device"), None)
+
+    @property
+    def public(self) -> FileMatch | None:
+        """A file without secrets; None when a vendor's phones get a file of their own under this path."""
+        return None if self.mac else next(iter(self.matches), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """A path under /a: an action URL."""
+
+    token: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """The own CA certificate, which is public."""
+
+
+PhoneRequest = FileRequest | ActionRequest | CertificateRequest
+
+
+class RequestParser:
+    """Parses targets; the newest are kept (bounded), so that a phone's usual path costs one look-up."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._known: OrderedDict[str, PhoneRequest] = OrderedDict()
+
+    def parse(self, target: str) -> PhoneRequest | None:
+        """The request behind a raw target (path and query, percent-encoded); None when there is nothing like it."""
+        try:
+            return self._known[target]
+        except KeyError:
+            pass
+        request = self._parse(target) if len(target) <= LONGEST_TARGET else None
+        if isinstance(request, FileRequest) and request.matches:  # what leads nowhere is not worth memory
+            self._known[target] = request
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return request
+
+    def _parse(self, target: str) -> PhoneRequest | None:
+        path, _, query = target.partition("?")
+        if path == "/ca.pem":
+            return CertificateRequest()
+        if path.startswith("/a/"):
+            token, _, event = path[3:].partition("/")
+            return ActionRequest(token=token, event=event)
+        if not path.startswith("/p/"):
+            return None
+        rest, token = path[3:], ""
+        if rest.startswith("t/"):
+            token, _, rest = rest[2:].partition("/")
+        arguments = dict(parse_qsl(query, max_num_fields=20)) if query.count("&") < 20 else {}
+        first: dict[str, FileMatch] = {}
+        for match in self._profiles.matches(rest, arguments):
+            first.setdefault(match.profile.id, match)
+        return FileRequest(matches=tuple(first.values()), token=token or None, name=f"/p/{rest}"[:200])

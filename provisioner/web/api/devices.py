@@ -1,0 +1,408 @@
+"""Devices: enrol, look at, change, remove; and the buttons of an installer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from provisioner.access.permissions import Permission
+from provisioner.errors import (
+    BadInput,
+    Conflict,
+    InvalidMac,
+    InvalidPolicy,
+    MacTaken,
+    NotFound,
+    Unavailable,
+    UnknownModel,
+    WeakPassword,
+)
+from provisioner.model import Device, Mac, RegistrationState
+from provisioner.services import enrolment as use_cases
+from provisioner.services.device_list import DeviceRow
+from provisioner.services.device_list import list_devices as find_devices
+from provisioner.services.onboarding import onboarding
+from provisioner.services.phone_files import compose_device
+from provisioner.services.previews import preview_masked
+from provisioner.web.api.documents import (
+    Change,
+    Document,
+    Id,
+    Line,
+    Page,
+    PageQuery,
+    Query,
+    QueryId,
+    Request,
+    Secret,
+    Text,
+)
+from provisioner.web.api.endpoint import Call, Endpoint
+from provisioner.web.api.tenants import Policy
+from provisioner.web.api.users import Search
+
+Language = Annotated[Literal["en", "nl", "de", "pl"], Field(description="Language of the steps.")]
+State = Literal["never", "registered", "unregistered", "expired", "failed"]
+MacText = Annotated[
+    str,
+    Field(
+        max_length=64,
+        description="Twelve hexadecimal digits, any usual separators and case.",
+        examples=["00:04:13:AA:BB:CC"],
+    ),
+]
+ProfileId = Annotated[str, Field(max_length=60, description="A vendor profile, see GET /profiles.")]
+ModelId = Annotated[str, Field(max_length=60, description="A model of that profile.")]
+Name = Annotated[Line, Field(description="At most 80 characters; left out, it is made of model and user.")]
+Password = Annotated[
+    Secret,
+    Field(
+        description="Device configuration password: at least 6 characters with an upper-case letter, a lower-case letter, a digit and a special character. Left out, one is generated."
+    ),
+]
+Note = Annotated[Text, Field(description="At most 500 characters, for people.")]
+
+
+class RegistrationDocument(Document):
+    """The green tick of the device account. `until`: when the newest binding ends by itself."""
+
+    state: State
+    since: datetime | None
+    until: datetime | None
+    reason: str
+    source: str = Field(description="Who said so: registrar, or only the phone itself; empty for never.")
+
+
+class DeviceUser(Document):
+    id: int
+    name: str
+    extension: str
+
+
+class DeviceDocument(Document):
+    id: int
+    tenant_id: int
+    site_id: int | None
+    site_name: str
+    mac: str = Field(description="As people read it: 00:04:13:AA:BB:CC.")
+    name: str
+    profile: str
+    model: str
+    username: str = Field(description="Device configuration user name.")
+    policy: str
+    note: str
+    user: DeviceUser | None
+    registration: RegistrationDocument
+    firmware: str = Field(description="As the phone last said; empty for never.")
+    agent: str
+    seen_at: datetime | None
+    seen_from: str
+    served_at: datetime | None
+    is_up_to_date: bool = Field(description="Whether the phone has fetched the newest configuration.")
+    locked_until: datetime | None
+    window_until: datetime | None
+    created_at: datetime
+
+
+class DevicePage(Page[DeviceDocument]):
+    """Devices by name."""
+
+
+class LineDocument(Document):
+    position: int
+    kind: str
+    user_id: int | None
+    account: str = Field(
+        description="SIP user name; its password leaves the server in the phone's file only."
+    )
+
+
+class StepDocument(Document):
+    text: str
+    shows: str = Field(
+        description="What `value` is: provisioning_url, username, password_hint, mac, ca_url; empty for a step without."
+    )
+    value: str = Field(
+        description="What to type. Empty for the password, which is shown once, when it is made."
+    )
+
+
+class OnboardingDocument(Document):
+    """What to enter in the phone, in its vendor's words and menu order."""
+
+    url: str
+    username: str
+    steps: list[StepDocument]
+
+
+class DeviceDetail(DeviceDocument):
+    """A device with its lines and what to enter in the phone; null when its vendor profile is switched off."""
+
+    lines: list[LineDocument]
+    onboarding: OnboardingDocument | None
+    warnings: list[str] = Field(description="What this model or vendor cannot do of what is set.")
+
+
+class EnrolledDocument(Document):
+    """The password is shown now and never again."""
+
+    device: DeviceDetail
+    password: str
+    was_generated: bool
+    warnings: list[str]
+
+
+class ChangedDevice(Document):
+    device: DeviceDetail
+    warnings: list[str] = Field(description="For example that the address belongs to another vendor.")
+
+
+class NewPassword(Document):
+    """Shown now and never again."""
+
+    password: str
+    was_generated: bool
+
+
+class FileDocument(Document):
+    """`text` has asterisks where the phone gets a secret; `hash` (SHA-256) and `size` are those of the phone's own file."""
+
+    id: str
+    content_type: str
+    text: str
+    hash: str
+    size: int
+    problem: str = Field(description="Why this file cannot be made; empty when it can.")
+
+
+class FilePage(Page[FileDocument]):
+    """The files in the order the phone asks for them."""
+
+
+class DeviceQuery(PageQuery):
+    tenant_id: QueryId | None = None
+    search: Annotated[
+        Search,
+        Field(
+            description="Part of a name, MAC address (any spelling), model, note, user, extension or site."
+        ),
+    ] = ""
+    state: Annotated[State | None, Field(description="Registration state.")] = None
+    user_id: QueryId | None = None
+    site_id: QueryId | None = None
+    profile: Annotated[str, Field(max_length=60, pattern=r"^[^\x00-\x1f]*$")] = ""
+
+
+class LanguageQuery(Query):
+    language: Language = "en"
+
+
+class RemovalQuery(Query):
+    reason: Annotated[
+        str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$", description="Stands in the audit log.")
+    ] = ""
+
+
+class NewDevice(Request):
+    """A device to enrol, given to a user in the same step."""
+
+    profile: Annotated[ProfileId, Field(examples=["generic"])]
+    model: Annotated[ModelId, Field(examples=["Generic"])]
+    mac: MacText
+    name: Name = ""
+    user_id: Id | None = None
+    site_id: Id | None = None
+    password: Password | None = None
+    username: Annotated[
+        Line | None, Field(description="Device configuration user name; left out, one is made.")
+    ] = None
+    policy: Policy = ""
+    note: Note = ""
+
+
+class DeviceChange(Change):
+    """What to change of a device; `user_id` null takes it from its user."""
+
+    profile: ProfileId = ""
+    model: ModelId = ""
+    mac: MacText = ""
+    name: Name = ""
+    user_id: Id | None = None
+    site_id: Id | None = None
+    policy: Policy = ""
+    note: Note = ""
+
+
+class PasswordChange(Request):
+    password: Password | None = None
+    at_once: Annotated[
+        bool,
+        Field(
+            description="Refuse the old password from now on (a stolen phone); else it works until the phone has used the new one, or for a week."
+        ),
+    ] = False
+
+
+class ClaimWindow(Request):
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+
+
+async def list_devices(call: Call[DeviceQuery, None]) -> DevicePage:
+    """Devices you may see, of all your tenants unless tenant_id is given, with their ticks."""
+    query = call.query
+    page = await find_devices(
+        call.context, call.actor, tenant_id=query.tenant_id, search=query.search, state=query.state or "", user_id=query.user_id, site_id=query.site_id,
+        profile=query.profile, offset=query.offset, limit=query.limit,
+    )  # fmt: skip
+    return DevicePage(
+        items=[DeviceDocument(**_fields(row)) for row in page.items],
+        total=page.total,
+        offset=page.offset,
+        limit=page.limit,
+    )
+
+
+async def get_device(call: Call[LanguageQuery, None]) -> DeviceDetail:
+    """One device with its lines, its tick and what to type into this phone."""
+    return await _detail(call, call.id("device_id"), language=call.query.language)
+
+
+async def enrol_device(call: Call[LanguageQuery, NewDevice]) -> EnrolledDocument:
+    """Makes the device and gives it to the user in one step, or does nothing. The answer holds the password, this once."""
+    enrolled = await use_cases.enrol(
+        call.context, call.actor, tenant_id=call.id("tenant_id"), **call.body.given()
+    )
+    return EnrolledDocument(
+        device=await _detail(call, enrolled.device.id, language=call.query.language),
+        password=enrolled.password,
+        was_generated=enrolled.was_generated,
+        warnings=list(enrolled.warnings),
+    )
+
+
+async def update_device(call: Call[LanguageQuery, DeviceChange]) -> ChangedDevice:
+    """Changes what is sent and nothing else; the phone gets a new file."""
+    device, warnings = await use_cases.update_device(
+        call.context, call.actor, device_id=call.id("device_id"), **call.body.given()
+    )
+    return ChangedDevice(
+        device=await _detail(call, device.id, language=call.query.language), warnings=list(warnings)
+    )
+
+
+async def remove_device(call: Call[RemovalQuery, None]) -> None:
+    """For good: its credentials and SIP accounts never work again, not even after a restore."""
+    await use_cases.remove_device(
+        call.context, call.actor, device_id=call.id("device_id"), reason=call.query.reason
+    )
+
+
+async def replace_password(call: Call[Query, PasswordChange]) -> NewPassword:
+    """The new password is in the answer, this once."""
+    body = call.body
+    done = await use_cases.replace_device_password(
+        call.context, call.actor, device_id=call.id("device_id"), password=body.password, at_once=body.at_once
+    )
+    return NewPassword(password=done.password, was_generated=done.was_generated)
+
+
+async def open_claim_window(call: Call[Query, ClaimWindow]) -> DeviceDetail:
+    """For so many minutes the phone with this address may fetch once without credentials, if its policy has `window`."""
+    device = await use_cases.open_claim_window(
+        call.context, call.actor, device_id=call.id("device_id"), minutes=call.body.minutes
+    )
+    return await _detail(call, device.id)
+
+
+async def unlock_device(call: Call[Query, None]) -> DeviceDetail:
+    """Forgets the wrong passwords that locked the device."""
+    device = await use_cases.unlock_device(call.context, call.actor, device_id=call.id("device_id"))
+    return await _detail(call, device.id)
+
+
+async def list_files(call: Call[PageQuery, None]) -> FilePage:
+    """The files this phone would get now, with asterisks in place of every secret."""
+    files = await preview_masked(call.context, call.actor, device_id=call.id("device_id"))
+    return FilePage.cut([FileDocument.model_validate(file) for file in files], call.query)
+
+
+def registration_document(row: DeviceRow) -> RegistrationDocument:
+    """The tick of a row; never seen is a state like any other."""
+    if row.registration is None:
+        return RegistrationDocument(state="never", since=None, until=None, reason="", source="")
+    return RegistrationDocument(
+        **{**RegistrationDocument.model_validate(row.registration).model_dump(), "state": row.state.value}
+    )
+
+
+def _fields(row: DeviceRow) -> dict[str, Any]:
+    device = row.device
+    made = {"mac", "user", "registration", "site_name", "is_up_to_date"}
+    return {
+        **{name: getattr(device, name) for name in DeviceDocument.model_fields if name not in made},
+        "mac": Mac(device.mac).pretty,
+        "site_name": row.site_name,
+        "user": DeviceUser(id=row.user.id, name=row.user.name, extension=row.extension) if row.user else None,
+        "registration": registration_document(row),
+        "is_up_to_date": device.served_revision == device.revision,
+    }
+
+
+async def _detail(call: Call[Any, Any], device_id: int, *, language: str = "en") -> DeviceDetail:
+    device: Device = await use_cases.get_device(call.context, call.actor, device_id=device_id)
+    rows = (await find_devices(call.context, call.actor, device_ids=[device_id])).items
+    if not rows:
+        raise NotFound("There is no such device.")
+    sheet, warnings = None, []
+    try:
+        config = await compose_device(call.context, call.actor, device_id=device_id)
+    except Unavailable as error:
+        warnings = [error.detail]
+    else:
+        sheet = OnboardingDocument.model_validate(onboarding(call.context, config, language=language))
+        warnings = [*config.warnings, *call.context.profiles.renderers[config.profile].limits(config)]
+    lines = [LineDocument.model_validate(line) for line in device.lines]
+    return DeviceDetail(**_fields(rows[0]), lines=lines, onboarding=sheet, warnings=warnings)
+
+
+STATES = tuple(RegistrationState)
+_ENROL = (InvalidMac, MacTaken, UnknownModel, WeakPassword, InvalidPolicy, BadInput, Conflict)
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET", path="/devices", permission=Permission.DEVICES_READ, handler=list_devices, summary="List, search and filter devices", tag="devices",
+        query=DeviceQuery, response=DevicePage, errors=(NotFound,),
+    ),
+    Endpoint(
+        method="POST", path="/tenants/{tenant_id}/devices", permission=Permission.DEVICES_WRITE, handler=enrol_device, summary="Enrol a device",
+        tag="devices", query=LanguageQuery, request=NewDevice, response=EnrolledDocument, status=201, location="/devices/{answer.device.id}", errors=_ENROL,
+    ),
+    Endpoint(
+        method="GET", path="/devices/{device_id}", permission=Permission.DEVICES_READ, handler=get_device, summary="One device, and what to type into it",
+        tag="devices", query=LanguageQuery, response=DeviceDetail,
+    ),
+    Endpoint(
+        method="PATCH", path="/devices/{device_id}", permission=Permission.DEVICES_WRITE, handler=update_device, summary="Change a device", tag="devices",
+        query=LanguageQuery, request=DeviceChange, response=ChangedDevice, errors=(InvalidMac, MacTaken, UnknownModel, InvalidPolicy, BadInput, Conflict),
+    ),
+    Endpoint(
+        method="DELETE", path="/devices/{device_id}", permission=Permission.DEVICES_WRITE, handler=remove_device, summary="Remove a device for good",
+        tag="devices", query=RemovalQuery,
+    ),
+    Endpoint(
+        method="POST", path="/devices/{device_id}/password", permission=Permission.DEVICES_WRITE, handler=replace_password,
+        summary="Replace the configuration password", tag="devices", request=PasswordChange, response=NewPassword, errors=(WeakPassword, UnknownModel),
+    ),
+    Endpoint(
+        method="POST", path="/devices/{device_id}/claim-window", permission=Permission.DEVICES_TEST, handler=open_claim_window,
+        summary="Open a claim window", tag="devices", request=ClaimWindow, response=DeviceDetail,
+    ),
+    Endpoint(
+        method="POST", path="/devices/{device_id}/unlock", permission=Permission.DEVICES_TEST, handler=unlock_device, summary="Unlock a device",
+        tag="devices", response=DeviceDetail,
+    ),
+    Endpoint(
+        method="GET", path="/devices/{device_id}/files", permission=Permission.DEVICES_READ, handler=list_files, summary="Preview the phone's files",
+        tag="devices", query=PageQuery, response=FilePage, errors=(Unavailable,),
+    ),
+)  # fmt: skip

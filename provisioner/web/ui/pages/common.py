@@ -1,0 +1,48 @@
+"""What several pages share: a page that is one form, a page that asks for a yes, and turning over long lists."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from provisioner.services.users import Page as Some
+from provisioner.web.ui.fields import Form
+from provisioner.web.ui.visit import Page, Visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPage(Page):
+    template: ClassVar[str] = "form.html"
+    form: Form
+    intro: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmPage(Page):
+    """A form of its own for what cannot be undone."""
+
+    template: ClassVar[str] = "confirm.html"
+    sentence: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """Where this part of a list lies; empty addresses where there is nothing further."""
+
+    first: int
+    last: int
+    total: int
+    back: str
+    on: str
+
+
+def pager(visit: Visit, some: Some[Any], *parts: object, **query: object) -> Pager:
+    """The pager of a list whose offset is the query parameter `from`."""
+    after = some.offset + len(some.items)
+    before = max(0, some.offset - some.limit)
+    return Pager(
+        first=some.offset + 1 if some.items else 0,
+        last=after,
+        total=some.total,
+        back=visit.path(*parts, **query, **{"from": before or None}) if some.offset else "",
+        on=visit.path(*parts, **query, **{"from": after}) if after < some.total else "",
+    )

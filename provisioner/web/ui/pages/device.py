@@ -1,0 +1,105 @@
+"""One device: its tick, what to type into it, and what it asked for and got."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aiohttp import web
+
+from provisioner.errors import NotFound
+from provisioner.model import Device, Fetch
+from provisioner.profiles.sheet import load_sheet
+from provisioner.services.device_list import DeviceRow, list_devices
+from provisioner.services.fetch_log import list_fetches
+from provisioner.services.refusals import NORMAL
+from provisioner.services.users import Page as Some
+from provisioner.web.ui.fields import chosen_id
+from provisioner.web.ui.pages.common import Pager, pager
+from provisioner.web.ui.pages.steps import ShownStep, shown_steps
+from provisioner.web.ui.visit import Page, Visit
+from provisioner.web.ui.words import why
+
+ROWS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One request of the phone in words."""
+
+    fetch: Fetch
+    sentence: str
+    icon: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePage(Page):
+    template: ClassVar[str] = "device.html"
+    row: DeviceRow
+    vendor: str
+    model: str
+    is_profile_broken: bool
+    is_up_to_date: bool
+    has_sheet: bool
+    is_locked: bool
+    has_window: bool
+    steps: Sequence[ShownStep]
+    log: Sequence[LogLine]
+    pager: Pager
+
+
+async def show_device(visit: Visit) -> web.StreamResponse:
+    row = await find_row(visit)
+    device = row.device
+    profile = visit.context.profiles.all.get(device.profile)
+    model = profile.models.get(device.model) if profile else None
+    offset = chosen_id(visit.query.get("from", "")) or 0
+    fetches = await list_fetches(visit.context, visit.actor, device_id=device.id, offset=offset, limit=ROWS)
+    now = visit.context.clock()
+    renderer = visit.context.profiles.renderers.get(device.profile)
+    return visit.show(
+        DevicePage(
+            title=device.name,
+            row=row,
+            vendor=profile.label if profile else device.profile,
+            model=model.label if model else device.model,
+            is_profile_broken=profile is None,
+            is_up_to_date=bool(device.served_at) and device.served_revision == device.revision,
+            has_sheet=renderer is not None and load_sheet(renderer) is not None,
+            is_locked=device.locked_until is not None and device.locked_until > now,
+            has_window=device.window_until is not None and device.window_until > now,
+            steps=await shown_steps(visit, device),
+            log=log_lines(visit, fetches),
+            pager=pager(visit, fetches, "devices", device.id),
+        )
+    )
+
+
+async def find_row(visit: Visit) -> DeviceRow:
+    """The device of this address with its user and tick, in this tenant; NotFound."""
+    page = await list_devices(
+        visit.context, visit.actor, tenant_id=visit.tenant_id, device_ids=[visit.number("device")], limit=1
+    )
+    if not page.items:
+        raise NotFound("There is no such device.")
+    return page.items[0]
+
+
+async def find_device(visit: Visit) -> Device:
+    """The device of this address, in this tenant; NotFound."""
+    return (await find_row(visit)).device
+
+
+def log_lines(visit: Visit, fetches: Some[Fetch]) -> list[LogLine]:
+    """The provisioning log in words an installer can act on."""
+    _ = visit.language.translate
+    lines = []
+    for fetch in fetches.items:
+        icon, colour = "circle-check", "green"
+        if fetch.status < 400:
+            sentence = _("not changed, still good") if fetch.status == 304 else _("got its configuration")
+        else:
+            sentence = why(visit.language, fetch.reason, fetch.detail, zone=visit.zone)
+            icon, colour = ("circle-dashed", "secondary") if fetch.reason in NORMAL else ("circle-x", "red")
+        lines.append(LogLine(fetch, sentence, icon, colour))
+    return lines

@@ -1,0 +1,248 @@
+"""Changing one device: its fields, its password, its claim window, its lock, and its end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aiohttp import web
+
+from provisioner.errors import BadInput, Conflict
+from provisioner.model import Device
+from provisioner.services.device_list import DeviceRow
+from provisioner.services.enrolment import (
+    find_model,
+    open_claim_window,
+    remove_device,
+    replace_device_password,
+    unlock_device,
+    update_device,
+)
+from provisioner.services.tenants import list_sites
+from provisioner.services.users import MAX_PAGE, list_users
+from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
+from provisioner.web.ui.pages.common import ConfirmPage, FormPage
+from provisioner.web.ui.pages.device import find_device, find_row
+from provisioner.web.ui.pages.new_device import DeviceCreatedPage, password_rules
+from provisioner.web.ui.pages.steps import qr_code, shown_steps
+from provisioner.web.ui.visit import Page, Visit
+from provisioner.web.ui.words import POLICIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordPage(Page):
+    template: ClassVar[str] = "device_password.html"
+    form: Form
+    rules: Sequence[tuple[bool, str]]
+
+
+async def edit_device(visit: Visit) -> web.StreamResponse:
+    row = await find_row(visit)
+    return visit.show(FormPage(title=row.device.name, form=await _form(visit, row)))
+
+
+async def change_device(visit: Visit) -> web.StreamResponse:
+    """Save the fields; a warning about the address is shown on the form, with everything saved."""
+    row, posted = await find_row(visit), await visit.posted()
+    device = row.device
+    profile, _, model = posted.get("type", "").partition("/")
+    fields = {name: posted.get(name, "") for name in ("name", "mac", "policy", "note")}
+    try:
+        _changed, warnings = await update_device(
+            visit.context,
+            visit.actor,
+            device_id=device.id,
+            **fields,
+            profile=profile,
+            model=model,
+            site_id=chosen_id(posted.get("site_id", "")),
+            **_new_owner(row, posted),
+        )
+    except (BadInput, Conflict) as error:
+        faults = visit.faults(error)
+        faults = {{"model": "type"}.get(name, name): sentence for name, sentence in faults.items()}
+        form = refilled(await _form(visit, row), posted, faults)
+        return visit.show(FormPage(title=device.name, form=form), status=error.status)
+    if warnings:
+        intro = " ".join(visit.language.error(warning) for warning in warnings)
+        saved = visit.language.translate("Saved.")
+        return visit.show(FormPage(title=device.name, form=await _form(visit, await find_row(visit)), intro=f"{saved} {intro}"))
+    return visit.go("devices", device.id, done="saved")
+
+
+async def show_password(visit: Visit) -> web.StreamResponse:
+    return visit.show(await _password_page(visit, await find_device(visit)))
+
+
+async def replace_password(visit: Visit) -> web.StreamResponse:
+    """Replace the configuration password; the new one is on the answer and nowhere else."""
+    device, posted = await find_device(visit), await visit.posted()
+    try:
+        made = await replace_device_password(
+            visit.context,
+            visit.actor,
+            device_id=device.id,
+            password=posted.get("password") or None,
+            at_once="at_once" in posted,
+        )
+    except BadInput as error:
+        page = await _password_page(visit, device, posted=posted, faults=visit.faults(error))
+        return visit.show(page, status=error.status)
+    return visit.show(
+        DeviceCreatedPage(
+            title=device.name,
+            device=device,
+            password=made.password,
+            was_generated=made.was_generated,
+            warnings=(),
+            steps=await shown_steps(visit, device, password=made.password),
+            qr=await qr_code(visit, device, password=made.password),
+        )
+    )
+
+
+async def open_window(visit: Visit) -> web.StreamResponse:
+    device, posted = await find_device(visit), await visit.posted()
+    await open_claim_window(
+        visit.context, visit.actor, device_id=device.id, minutes=chosen_id(posted.get("minutes", "")) or 0
+    )
+    return visit.go("devices", device.id, done="window")
+
+
+async def unlock(visit: Visit) -> web.StreamResponse:
+    device = await find_device(visit)
+    await unlock_device(visit.context, visit.actor, device_id=device.id)
+    return visit.go("devices", device.id, done="unlocked")
+
+
+async def confirm_removal(visit: Visit) -> web.StreamResponse:
+    device, _ = await find_device(visit), visit.language.translate
+    sentence = _(
+        "%(name)s is removed for good: its configuration password and its SIP account never work again. "
+        "The phone keeps what it has until it is reset or asks again."
+    )
+    reason = Field(name="reason", label=_("Reason"), maxlength=200, help=_("Stands in the audit log: lost, broken, returned …"))
+    return visit.show(
+        ConfirmPage(
+            title=_("Remove device"),
+            sentence=sentence % {"name": device.name},
+            form=Form(
+                action=visit.path("devices", device.id, "remove"),
+                submit=_("Remove"),
+                fields=(reason,),
+                cancel=visit.path("devices", device.id),
+                is_danger=True,
+            ),
+        )
+    )
+
+
+async def drop_device(visit: Visit) -> web.StreamResponse:
+    device, posted = await find_device(visit), await visit.posted()
+    await remove_device(visit.context, visit.actor, device_id=device.id, reason=posted.get("reason", ""))
+    return visit.go("devices", done="removed")
+
+
+async def _password_page(
+    visit: Visit,
+    device: Device,
+    *,
+    posted: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> PasswordPage:
+    _ = visit.language.translate
+    profile, _model = find_model(visit.context, device.profile, device.model)
+    form = Form(
+        action=visit.path("devices", device.id, "password"),
+        submit=_("Replace password"),
+        cancel=visit.path("devices", device.id),
+        fields=(
+            Field(name="type", label="", control="hidden", value=f"{device.profile}/{device.model}"),
+            Field(name="username", label="", control="hidden", value=device.username),
+            Field(name="mac", label="", control="hidden", value=device.mac),
+            Field(
+                name="password",
+                label=_("New device configuration password"),
+                control="password",
+                autocomplete="new-password",
+                help=_("Leave it empty to get a random one. It is shown once."),
+                check=visit.path("devices", "check-password"),
+                check_with="[name=type],[name=mac],[name=username]",
+            ),
+            Field(
+                name="at_once",
+                label=_("Refuse the old password at once"),
+                control="checkbox",
+                help=_("For a phone that was stolen. Otherwise the old one is good until the phone has used the new one, or for a week."),
+            ),
+        ),
+    )
+    rules = await password_rules(visit, profile, "")
+    return PasswordPage(title=device.name, form=refilled(form, posted or {}, faults or {}), rules=rules)
+
+
+async def _form(visit: Visit, row: DeviceRow) -> Form:
+    _, device = visit.language.translate, row.device
+    users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
+    named = [(user.id, f"{user.name} ({user.extension.digits})" if user.extension else user.name) for user in users]
+    if row.user is not None and row.user.id not in {user_id for user_id, _name in named}:
+        named.insert(0, (row.user.id, row.user.name))
+    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    types = [
+        Choice(f"{profile.id}/{model.id}", model.label if model.label.startswith(profile.label) else f"{profile.label} {model.label}")
+        for profile in visit.context.profiles.all.values()
+        for model in profile.models.values()
+    ]
+    policies = [(name, _(word)) for name, word in POLICIES.items()]
+    if device.policy and device.policy not in POLICIES:
+        policies.append((device.policy, device.policy))
+    return Form(
+        action=visit.path("devices", device.id, "edit"),
+        submit=_("Save"),
+        cancel=visit.path("devices", device.id),
+        fields=(
+            Field(name="name", label=_("Device name"), value=device.name, required=True, maxlength=80),
+            Field(
+                name="type",
+                label=_("Type"),
+                control="select",
+                value=f"{device.profile}/{device.model}",
+                choices=types,
+            ),
+            Field(
+                name="mac",
+                label=_("MAC address"),
+                value=":".join(device.mac[at : at + 2] for at in range(0, 12, 2)),
+                required=True,
+                is_code=True,
+                maxlength=40,
+            ),
+            Field(
+                name="user_id",
+                label=_("User"),
+                control="select",
+                value=str(row.user.id) if row.user else "",
+                choices=options(named, none=_("Nobody")),
+            ),
+            Field(
+                name="site_id",
+                label=_("Site"),
+                control="select",
+                value=str(device.site_id or ""),
+                choices=options(((site.id, site.name) for site in sites), none=_("No site")),
+            ),
+            Field(
+                name="policy",
+                label=_("How the phone proves itself"),
+                control="select",
+                value=device.policy,
+                choices=options(policies, none=_("As the site or tenant has it")),
+            ),
+            Field(name="note", label=_("Note"), control="textarea", value=device.note, maxlength=500),
+        ),
+    )
+
+
+def _new_owner(row: DeviceRow, posted: Mapping[str, str]) -> dict[str, int | None]:
+    """The user, only when it changes: assigning anew would ask the premium rule again."""
+    owner = chosen_id(posted.get("user_id", ""))
+    return {} if owner == (row.user.id if row.user else None) else {"user_id": owner}

@@ -1,0 +1,202 @@
+"""Users: the list with their devices and ticks, one user, and making, changing and removing one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aiohttp import web
+
+from provisioner.errors import BadInput, Conflict, NotFound
+from provisioner.model import User
+from provisioner.services.device_list import DeviceRow, list_devices
+from provisioner.services.tenants import list_sites
+from provisioner.services.user_devices import devices_of_users
+from provisioner.services.users import PAGE, create_user, delete_user, get_user, list_users, public_numbers, update_user
+from provisioner.services.users import Page as Some
+from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
+from provisioner.web.ui.pages.common import ConfirmPage, FormPage, Pager, pager
+from provisioner.web.ui.visit import Page, Visit
+from provisioner.web.ui.words import KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersPage(Page):
+    template: ClassVar[str] = "users.html"
+    search: str
+    users: Some[User]
+    devices: Mapping[int, Sequence[DeviceRow]]
+    pager: Pager
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage(Page):
+    template: ClassVar[str] = "user.html"
+    user: User
+    site_name: str
+    numbers: Sequence[str]
+    devices: Sequence[DeviceRow]
+
+
+async def show_users(visit: Visit) -> web.StreamResponse:
+    query, context, actor, tenant_id = visit.query, visit.context, visit.actor, visit.tenant_id
+    search = query.get("q", "")[:100]
+    offset = chosen_id(query.get("from", "")) or 0
+    users = await list_users(context, actor, tenant_id=tenant_id, search=search, offset=offset, limit=PAGE)
+    devices = await devices_of_users(context, actor, tenant_id=tenant_id, user_ids=[user.id for user in users.items])
+    return visit.show(
+        UsersPage(
+            title=visit.language.translate("Users"),
+            search=search,
+            users=users,
+            devices=devices,
+            pager=pager(visit, users, "users", q=search),
+        )
+    )
+
+
+async def show_user(visit: Visit) -> web.StreamResponse:
+    user = await find_user(visit)
+    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    return visit.show(
+        UserPage(
+            title=user.name,
+            user=user,
+            site_name=next((site.name for site in sites if site.id == user.site_id), ""),
+            numbers=(await public_numbers(visit.context, visit.actor, user_ids=[user.id]))[user.id],
+            devices=(await list_devices(visit.context, visit.actor, tenant_id=visit.tenant_id, user_id=user.id)).items,
+        )
+    )
+
+
+async def new_user(visit: Visit) -> web.StreamResponse:
+    return visit.show(FormPage(title=visit.language.translate("New user"), form=await _form(visit)))
+
+
+async def add_user(visit: Visit) -> web.StreamResponse:
+    posted = await visit.posted()
+    try:
+        user = await create_user(
+            visit.context,
+            visit.actor,
+            tenant_id=visit.tenant_id,
+            extension=posted.get("extension", "").strip() or None,
+            **_fields(posted),
+        )
+    except (BadInput, Conflict) as error:
+        form = refilled(await _form(visit), posted, visit.faults(error))
+        return visit.show(FormPage(title=visit.language.translate("New user"), form=form), status=error.status)
+    return visit.go("users", user.id, done="created")
+
+
+async def edit_user(visit: Visit) -> web.StreamResponse:
+    user = await find_user(visit)
+    return visit.show(FormPage(title=user.name, form=await _form(visit, user)))
+
+
+async def change_user(visit: Visit) -> web.StreamResponse:
+    user, posted = await find_user(visit), await visit.posted()
+    try:
+        await update_user(
+            visit.context,
+            visit.actor,
+            user_id=user.id,
+            extension=posted.get("extension", "").strip(),
+            numbers=_numbers(posted),
+            **_fields(posted),
+        )
+    except (BadInput, Conflict) as error:
+        form = refilled(await _form(visit, user), posted, visit.faults(error))
+        return visit.show(FormPage(title=user.name, form=form), status=error.status)
+    return visit.go("users", user.id, done="saved")
+
+
+async def confirm_user_removal(visit: Visit) -> web.StreamResponse:
+    return visit.show(_removal(visit, await find_user(visit)))
+
+
+async def drop_user(visit: Visit) -> web.StreamResponse:
+    user = await find_user(visit)
+    try:
+        await delete_user(visit.context, visit.actor, user_id=user.id)
+    except Conflict as error:
+        return visit.show(_removal(visit, user, error=visit.say(error)), status=error.status)
+    return visit.go("users", done="removed")
+
+
+async def find_user(visit: Visit) -> User:
+    """The user of this address, in this tenant; NotFound."""
+    user = await get_user(visit.context, visit.actor, user_id=visit.number("user"))
+    if user.tenant_id != visit.tenant_id:
+        raise NotFound("There is no such user.")
+    return user
+
+
+def _removal(visit: Visit, user: User, *, error: str = "") -> ConfirmPage:
+    _ = visit.language.translate
+    return ConfirmPage(
+        title=_("Remove user"),
+        sentence=_("%(name)s, with extension, numbers and settings, is removed for good.") % {"name": user.name},
+        form=Form(
+            action=visit.path("users", user.id, "remove"),
+            submit=_("Remove"),
+            fields=(),
+            cancel=visit.path("users", user.id),
+            error=error,
+            is_danger=True,
+        ),
+    )
+
+
+async def _form(visit: Visit, user: User | None = None) -> Form:
+    _ = visit.language.translate
+    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    numbers = (await public_numbers(visit.context, visit.actor, user_ids=[user.id]))[user.id] if user else []
+    extension = user.extension.digits if user and user.extension else ""
+    public = Field(
+        name="numbers",
+        label=_("Public numbers"),
+        value=", ".join(numbers),
+        help=_("Separated by commas, such as +31201234567."),
+    )
+    return Form(
+        action=visit.path("users", user.id, "edit") if user else visit.path("users", "new"),
+        submit=_("Save") if user else _("Create user"),
+        cancel=visit.path("users", user.id) if user else visit.path("users"),
+        fields=(
+            Field(name="name", label=_("Name"), value=user.name if user else "", required=True, maxlength=120),
+            Field(
+                name="extension",
+                label=_("Extension"),
+                value=extension,
+                inputmode="numeric",
+                maxlength=4,
+                help=_("The internal number: 2, 3 or 4 digits."),
+            ),
+            *([public] if user else []),
+            Field(
+                name="kind",
+                label=_("Kind"),
+                control="select",
+                value=user.kind if user else "person",
+                choices=[Choice(code, _(word)) for code, word in KINDS.items()],
+            ),
+            Field(name="email", label=_("E-mail"), control="email", value=user.email if user else "", maxlength=254),
+            Field(name="department", label=_("Department"), value=user.department if user else "", maxlength=120),
+            Field(
+                name="site_id",
+                label=_("Site"),
+                control="select",
+                value=str(user.site_id or "") if user else "",
+                choices=options(((site.id, site.name) for site in sites), none=_("No site")),
+            ),
+        ),
+    )
+
+
+def _fields(posted: Mapping[str, str]) -> dict[str, object]:
+    texts = {name: posted.get(name, "") for name in ("name", "email", "department")}
+    return {**texts, "kind": posted.get("kind", "person"), "site_id": chosen_id(posted.get("site_id", ""))}
+
+
+def _numbers(posted: Mapping[str, str]) -> list[str]:
+    return [number.strip() for number in posted.get("numbers", "").split(",") if number.strip()]

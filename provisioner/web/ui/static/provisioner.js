@@ -1,0 +1,96 @@
+// Makes pages live and comfortable. Every form works without it.
+
+const TOGETHER = 400; // ms: several changes refresh a panel once
+
+function showTick(tick) {
+  for (const place of document.querySelectorAll(`[data-tick="${tick.id}"]`)) {
+    if (place.innerHTML.trim() === tick.html) continue;
+    const isNew = place.dataset.state !== tick.state;
+    place.innerHTML = tick.html; // made by our own server's templates
+    place.dataset.state = tick.state;
+    if (!isNew) continue;
+    place.classList.remove("flash");
+    void place.offsetWidth;
+    place.classList.add("flash");
+  }
+}
+
+let waiting = null;
+const stale = new Set();
+
+async function refreshPanels() {
+  waiting = null;
+  const ids = [...stale];
+  stale.clear();
+  const answer = await fetch(location.href, { headers: { "X-Refresh": "panel" }, credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ids) {
+    const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+    if (!old || !now || old.contains(document.activeElement)) continue;
+    old.replaceWith(now);
+    enhance(now);
+  }
+}
+
+function noteChange(topics, devices) {
+  for (const panel of document.querySelectorAll("[data-refresh]")) {
+    const concerns = panel.dataset.refresh.split(" ").some((topic) => topics.includes(topic));
+    const mine = !panel.dataset.device || devices.includes(Number(panel.dataset.device));
+    if (concerns && mine && panel.id) stale.add(panel.id);
+  }
+  if (stale.size && !waiting) waiting = setTimeout(refreshPanels, TOGETHER);
+}
+
+let source = null;
+let following = "";
+
+function follow() {
+  const address = document.body.dataset.live;
+  const ids = [...new Set([...document.querySelectorAll("[data-tick]")].map((place) => place.dataset.tick))];
+  const panels = document.querySelector("[data-refresh]");
+  if (!address || (!ids.length && !panels)) return;
+  const wanted = `${address}?devices=${ids.join(",")}`;
+  if (wanted === following && source && source.readyState !== EventSource.CLOSED) return;
+  if (source) source.close();
+  following = wanted;
+  source = new EventSource(wanted);
+  source.addEventListener("tick", (event) => showTick(JSON.parse(event.data)));
+  source.addEventListener("changed", (event) => {
+    const change = JSON.parse(event.data);
+    noteChange(change.topics, change.devices);
+  });
+  source.addEventListener("reload", () => location.reload());
+  source.addEventListener("over", () => { source.close(); location.reload(); });
+  source.addEventListener("open", () => document.body.classList.add("is-live"));
+  source.addEventListener("error", () => {
+    document.body.classList.remove("is-live");
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 10000);
+  });
+}
+
+function enhance(root) {
+  for (const button of root.querySelectorAll("[data-copy], [data-print]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy], [data-print]");
+  if (!button) return;
+  if (button.matches("[data-print]")) return window.print();
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+  } catch {
+    const value = button.parentElement.querySelector(".value");
+    getSelection().selectAllChildren(value);
+    return;
+  }
+  const before = button.innerHTML;
+  button.textContent = document.body.dataset.copied;
+  setTimeout(() => { button.innerHTML = before; }, 1500);
+});
+
+document.addEventListener("htmx:afterSettle", (event) => { enhance(event.target); follow(); });
+addEventListener("pagehide", () => source && source.close());
+addEventListener("pageshow", follow);
+enhance(document);
+follow();

@@ -1,0 +1,150 @@
+"""Words for codes: states, roles, choices, actions. English here; each is also the message id of its translations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from provisioner.access.reasons import Reason, sentence
+from provisioner.model import RegistrationState
+from provisioner.web.ui.translations import Language, message
+
+
+@dataclass(frozen=True, slots=True)
+class StateWord:
+    """How a registration state looks: never by colour alone."""
+
+    word: str
+    icon: str
+    colour: str
+
+
+STATES: Final[Mapping[str, StateWord]] = {
+    RegistrationState.REGISTERED: StateWord(message("Registered"), "circle-check", "green"),
+    RegistrationState.NEVER: StateWord(message("Never registered"), "circle-dashed", "secondary"),
+    RegistrationState.UNREGISTERED: StateWord(message("Signed off"), "circle-minus", "secondary"),
+    RegistrationState.EXPIRED: StateWord(message("Expired"), "clock-x", "orange"),
+    RegistrationState.FAILED: StateWord(message("Refused"), "circle-x", "red"),
+}
+REGISTRATION_REASONS: Final = (
+    message("the phone signed off"),
+    message("the registration was not renewed in time"),
+    message("the registrar refused the SIP password"),
+    message("the registrar has no room for another contact of this account"),
+    message("the registrar no longer lists it"),
+    message("said by the phone"),
+    message("the phone says its registration was refused"),
+)
+PARTS_OF_ERRORS: Final = (
+    message("an upper-case letter"),
+    message("a lower-case letter"),
+    message("a digit"),
+    message("a special character, such as - _ . ! *"),
+    message(" Perhaps the letter O stands where a zero should."),
+    message(" Perhaps a letter stands where a one should."),
+    message("remove one of them first"),
+    message("remove it first, or make the tenant premium to have up to nine"),
+    message("is a property of the tenant"),
+    message("something else"),
+)
+"""Values that the layers below put into the sentences of their errors."""
+ROLES: Final = {
+    "operator": message("Operator"),
+    "admin": message("Admin"),
+    "installer": message("Installer"),
+    "user": message("User"),
+    "pbx": message("PBX"),
+}
+KINDS: Final = {
+    "person": message("Person"),
+    "conference": message("Conference room"),
+    "queue": message("Queue"),
+    "service": message("Other service"),
+}
+SCOPES: Final = {
+    "default": message("default"),
+    "model": message("model"),
+    "tenant": message("tenant"),
+    "site": message("site"),
+    "user": message("user"),
+    "device": message("device"),
+}
+POLICIES: Final = {
+    "password": message("User name and password"),
+    "certificate": message("Client certificate"),
+    "certificate-or-password": message("Certificate or password"),
+    "token": message("Secret address (token)"),
+    "office-network": message("Office network"),
+}
+CHOICES: Final = {
+    "off": message("Off"),
+    "on": message("On"),
+    "optional": message("Optional"),
+    "mandatory": message("Mandatory"),
+    "https": message("Over HTTPS"),
+    "en": message("English"),
+    "nl": message("Dutch"),
+    "de": message("German"),
+    "pl": message("Polish"),
+    "dmy": message("day, month, year"),
+    "mdy": message("month, day, year"),
+    "ymd": message("year, month, day"),
+    "error": message("Error"),
+    "warning": message("Warning"),
+    "notice": message("Notice"),
+    "info": message("Info"),
+    "debug": message("Debug"),
+}
+CHOICES_AS_THEY_ARE: Final = frozenset({"tone_scheme", "codecs"})
+"""Settings whose choices are codes everywhere (countries, codecs); "pl" is a country there, not a language."""
+DONE: Final = {
+    "saved": message("Saved."),
+    "created": message("Created."),
+    "removed": message("Removed."),
+    "unlocked": message("Unlocked: the phone may try again at once."),
+    "window": message("The claim window is open."),
+    "password": message("The password was changed; log in with the new one."),
+    "revoked": message("The token does not work any more."),
+    "blocked": message("Blocked: every session of this login has ended."),
+    "unblocked": message("Unblocked."),
+}
+"""What a page says at its top after an action, by the word in `?done=`."""
+
+
+def state(code: str) -> StateWord:
+    """The word, icon and colour of a registration state."""
+    return STATES[code]
+
+
+def choice(language: Language, setting: str, code: str) -> str:
+    """A setting's choice for people."""
+    if setting in CHOICES_AS_THEY_ARE:
+        return code
+    return language.translate(CHOICES[code]) if code in CHOICES else code
+
+
+def shown(language: Language, setting: str, value: Any) -> str:
+    """A setting's value for people; an empty one as a dash."""
+    if isinstance(value, bool):
+        code = "on" if value else "off"
+        return language.translate(CHOICES[code])
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value) or "–"
+    text = str(value) if value is not None else ""
+    return choice(language, setting, text) if text else "–"
+
+
+def why(language: Language, reason: str, detail: Mapping[str, Any], *, zone: ZoneInfo) -> str:
+    """Why a phone got its file or not, in a sentence; an unknown code as it is."""
+    try:
+        known = Reason(reason)
+    except ValueError:
+        return reason
+    filling = dict(detail)
+    count, until = filling.get("count"), filling.get("until")
+    if language.code == "nl" and isinstance(count, int):
+        filling["nth"] = f"{count}e"
+    if isinstance(until, float | int):
+        filling["until"] = datetime.fromtimestamp(until, UTC).astimezone(zone).strftime("%H:%M:%S")
+    return sentence(known, filling, translate=language.translate)

@@ -1,0 +1,167 @@
+"""The programs under measurement, each started on the server's core."""
+
+import getpass
+import http.client
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
+
+from tests.bench.machine import pinned, server_core
+from tests.support.nginx import Nginx
+from tests.support.ports import free_port
+from tests.support.program import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = "127.0.0.1"
+
+
+class Measurable(Program):
+    """A Python program of this repository that answers a GET on a loopback port."""
+
+    def __init__(
+        self, folder: Path, *, port: int, target: str, headers: Mapping[str, str], core: int | None
+    ) -> None:
+        """Up when `target` is answered with 200. `core` None: on all cores."""
+        super().__init__(folder)
+        self.port = port
+        self._target = target
+        self._headers = headers
+        self._core = core
+
+    def start(self) -> Self:
+        if self._core is None:
+            return super().start()
+        with pinned(self._core):
+            return super().start()
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads a session of its own."""
+        assert self._process is not None
+        return self._process.pid
+
+    def environment(self) -> Mapping[str, str]:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        return {**os.environ, "PYTHONPATH": path}
+
+    def is_up(self) -> bool:
+        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=10)
+        try:
+            connection.request("GET", self._target, headers=dict(self._headers))
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+class Bare(Measurable):
+    name = "bare"
+
+    def __init__(self, folder: Path, *, body: bytes, target: str) -> None:
+        super().__init__(folder, port=free_port(ADDRESS), target=target, headers={}, core=server_core())
+        self._body = body
+
+    def prepare(self) -> Sequence[str]:
+        body = self.folder / "body"
+        body.write_bytes(self._body)
+        return [
+            sys.executable,
+            "-m",
+            "tests.bench.bare",
+            str(self.port),
+            str(body),
+            self._target.removeprefix("/p/"),
+        ]
+
+
+class Ours(Measurable):
+    """The real server over an installed data folder; up when `headers` fetch `target`."""
+
+    name = "server"
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        *,
+        target: str,
+        headers: Mapping[str, str],
+        options: Sequence[str] = (),
+        core: int | None = None,
+    ) -> None:
+        port = int(str(settings["http_port"]))
+        super().__init__(folder, port=port, target=target, headers=headers, core=core)
+        self._settings = settings
+        self._options = options
+
+    def prepare(self) -> Sequence[str]:
+        return [sys.executable, "-m", "tests.bench.ours", json.dumps(self._settings), *self._options]
+
+
+class PinnedNginx(Nginx):
+    """nginx on the server's core."""
+
+    def start(self) -> Self:
+        with pinned(server_core()):
+            return super().start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+
+_STATIC = """
+  sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=600s; keepalive_requests 1000000000;
+  server {{
+    listen {address}:{plain} backlog=4096; root {www};
+    location /locked/ {{ alias {www}/; auth_basic "phones"; auth_basic_user_file {folder}/users; }}
+  }}
+"""
+_TLS = """
+  server {{
+    listen {address}:{port} ssl backlog=4096; root {www};
+    ssl_certificate {certificate}; ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;
+  }}
+"""
+
+
+class StaticFiles:
+    """nginx with one body: `plain` serves it at `target` and below /locked/ with Basic, `ecdsa` and `rsa` over TLS."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        body: bytes,
+        target: str,
+        pair: str,
+        certificates: Mapping[str, tuple[Path, Path]],
+    ) -> None:
+        """`pair` is "name:password" for /locked/; `certificates` maps "ecdsa" and "rsa" to certificate and key."""
+        www = folder / "www"
+        place = www / target.lstrip("/")
+        place.parent.mkdir(parents=True)
+        place.write_bytes(body)
+        name, _, password = pair.partition(":")
+        (folder / "users").write_text(f"{name}:{{PLAIN}}{password}\n")
+        self.plain = free_port(ADDRESS)
+        self.tls = {kind: free_port(ADDRESS) for kind in certificates}
+        text = _STATIC.format(address=ADDRESS, plain=self.plain, www=www, folder=folder)
+        for kind, (certificate, key) in certificates.items():
+            text += _TLS.format(
+                address=ADDRESS, port=self.tls[kind], www=www, certificate=certificate, key=key
+            )
+        user = getpass.getuser() if os.geteuid() == 0 else ""
+        self.program = PinnedNginx(folder, text, address=ADDRESS, port=self.plain, user=user)
+
+
+def running(*programs: Program) -> Sequence[AbstractContextManager[Program]]:
+    """The programs as contexts, for an ExitStack."""
+    return programs

@@ -58,5 +58,7 @@ lock: $(VENV)/run.ok ## Pin the newest versions that fit pyproject.toml
 
 docs: $(VENV)/dev.ok ## Write the generated pages anew (REST, CLI, settings)
 	$(BIN)/python -m provisioner.cli.reference docs
+	$(BIN)/python -m provisioner.profiles.guide docs
+	$(BIN)/python -m provisioner.web.api.reference docs
 
 .PHONY: help run test e2e bench check coverage format lock docs

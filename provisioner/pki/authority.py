@@ -174,9 +174,13 @@ class Authority:
 def ensure_server_certificates(
     folder: Path, authority: Authority, *, names: Sequence[str], clock: Clock
 ) -> list[PairFiles]:
-    """The ECDSA and the RSA server certificate in `folder`; issued anew when absent, nearly over, or for other names."""
-    found = []
-    for algorithm in ("ecdsa", "rsa"):
+    """The ECDSA and the RSA server certificate in `folder`; issued anew when absent, nearly over, or for other names.
+
+    Where the operator put `public-ecdsa` or `public-rsa` (.pem with the chain, and .key), those are used and left alone.
+    """
+    theirs = [PairFiles.at(folder, f"public-{algorithm}") for algorithm in ("ecdsa", "rsa")]
+    found = [files for files in theirs if files.certificate.exists() and files.key.exists()]
+    for algorithm in ("ecdsa", "rsa") if not found else ():
         files = PairFiles.at(folder, f"server-{algorithm}")
         if not _is_current(files, authority, names=names, now=clock()):
             authority.issue_server(names, algorithm=algorithm).save(files)

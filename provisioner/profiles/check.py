@@ -212,11 +212,12 @@ def _unreachable_files(profile: Profile) -> Iterator[Finding]:
 def _failing_files(profile: Profile, renderer: Renderer, settings: Catalogue) -> Iterator[Finding]:
     told: set[str] = set()
     seen: set[tuple[int, ...]] = set()
+    met = {version: _conditions_met(profile, version) for version in firmwares(profile)}
     values = settings.values()
     for model in profile.models.values():
         phones = [smallest(profile, model, values), largest(profile, model, values)]
-        for version in firmwares(profile):  # older ones once for each set of entries that they bring about
-            entries = _entries(profile, model, version)
+        for version, holds in met.items():  # older ones once for each set of entries that they bring about
+            entries = _entries(profile, model, holds)
             if entries not in seen:
                 seen.add(entries)
                 phones.append(largest(profile, model, values, firmware=version))
@@ -233,15 +234,21 @@ def _failing_files(profile: Profile, renderer: Renderer, settings: Catalogue) ->
                     yield Finding("error", f"file {file.id}, model {model.id}, {firmware}", str(error))
 
 
-def _entries(profile: Profile, model: Model, firmware: str) -> tuple[int, ...]:
-    """The numbers of the rows and key types that apply."""
+def _conditions_met(profile: Profile, firmware: str) -> Mapping[str, bool]:
+    """Which firmware conditions of rows and key types hold."""
     version = parse_version(firmware, generation=profile.firmware_generation)
+    entries: tuple[Row | KeyType, ...] = (*profile.rows, *profile.key_types)
+    texts = {entry.firmware for entry in entries}
+    return {text: FirmwareCondition(text).holds(version) for text in texts}
+
+
+def _entries(profile: Profile, model: Model, holds: Mapping[str, bool]) -> tuple[int, ...]:
+    """The numbers of the rows and key types that apply."""
     entries: tuple[Row | KeyType, ...] = (*profile.rows, *profile.key_types)
     return tuple(
         number
         for number, entry in enumerate(entries)
-        if applies_to(model.id, entry.models, entry.not_models)
-        and FirmwareCondition(entry.firmware).holds(version)
+        if holds[entry.firmware] and applies_to(model.id, entry.models, entry.not_models)
     )
 
 

@@ -15,7 +15,8 @@ from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
 from provisioner.errors import ProfileBroken, RenderingFailed
-from provisioner.profiles.sandbox import AUTHOR_ERRORS, FILTERS, Sandbox, Settings
+from provisioner.profiles.output import Settings
+from provisioner.profiles.sandbox import AUTHOR_ERRORS, FILTERS, Sandbox
 
 OWN_NAMES: Final = frozenset({"value", "raw", "n"})
 COMMON_NAMES: Final = frozenset(
@@ -26,8 +27,8 @@ LINE_NAMES: Final = DEVICE_NAMES | {"line"}
 KEY_NAMES: Final = COMMON_NAMES | {"key", "line"}
 LIMIT_NAMES: Final = COMMON_NAMES | {"value"}
 OMITTED: Final = object()
-_ABSENT: Final = object()
-_FLAT: Final = frozenset({"config", "key", "line", "model", "server", "settings", "time"})
+ABSENT: Final = object()
+FLAT: Final = frozenset({"config", "key", "line", "model", "server", "settings", "time"})
 
 NodeT = TypeVar("NodeT", bound=nodes.Node)
 
@@ -92,7 +93,7 @@ class Batch:
         self._attributes = [
             (name, *name.split("__", 1))
             for name in sorted(self.reads)
-            if "__" in name and name.partition("__")[0] in _FLAT
+            if "__" in name and name.partition("__")[0] in FLAT
         ]
         self._template = _template(sandbox, entries)
 
@@ -103,7 +104,7 @@ class Batch:
         """
         for name, owner, attribute in self._attributes:
             value = read_attribute(names[owner], attribute)
-            if value is _ABSENT:
+            if value is ABSENT:
                 names.pop(name, None)
             else:
                 names[name] = value
@@ -122,7 +123,7 @@ class Batch:
             when = parse(self._sandbox, expression.when, where=expression.where, names=self._names)
             tree = nodes.CondExpr(when, tree, nodes.Name("OMITTED", "load"))
         numbered = OWN_NAMES & self._names
-        found: nodes.Expr = _Flatten().visit(tree)
+        found: nodes.Expr = Flatten().visit(tree)
         for name in _all(found, nodes.Name):
             if name.name in numbered:
                 name.name = f"{name.name}_{number}"
@@ -137,21 +138,21 @@ class Batch:
         return RenderingFailed(describe(error))
 
 
-class _Flatten(NodeTransformer):
+class Flatten(NodeTransformer):
     """`settings.x` becomes the name `settings__x`."""
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802 - the visitor's own name
         owner = node.node
-        if isinstance(owner, nodes.Name) and owner.name in _FLAT and not node.attr.startswith("_"):
+        if isinstance(owner, nodes.Name) and owner.name in FLAT and not node.attr.startswith("_"):
             return nodes.Name(f"{owner.name}__{node.attr}", "load")
         return self.generic_visit(node)
 
 
 def read_attribute(owner: Any, attribute: str) -> Any:
-    """A setting's value or an attribute; _ABSENT when there is none (only using it is then an error)."""
+    """A setting's value or an attribute; ABSENT when there is none (only using it is then an error)."""
     if type(owner) is Settings:
-        return owner.get(attribute, _ABSENT)
-    return getattr(owner, attribute, _ABSENT)
+        return owner.get(attribute, ABSENT)
+    return getattr(owner, attribute, ABSENT)
 
 
 def describe(fault: Exception) -> str:

@@ -1,22 +1,21 @@
 """Rows and keys made ready: what can be decided once for a set of rows is decided once."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from provisioner.profiles.expressions import (
-    DEVICE_NAMES,
     GLOBALS,
     KEY_NAMES,
     LIMIT_NAMES,
-    LINE_NAMES,
     OMITTED,
     Batch,
     Expression,
 )
 from provisioner.profiles.manifest import KeyType, Limit, Row, Scalar
+from provisioner.profiles.output import LINE, MORE, OutputKey, OutputRows, RowBlock, RowShape, Settings
 from provisioner.profiles.protocols import KeyLike, LineLike
-from provisioner.profiles.sandbox import OutputKey, OutputRow, Sandbox, Settings
+from provisioner.profiles.sandbox import Sandbox
 from provisioner.profiles.writers import WRITERS, as_text
 
 NumberedRow = tuple[int, Row]
@@ -57,11 +56,9 @@ class _Input:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One row, or one repetition of it."""
+    """One row, or one repetition of it: a shape for each of its keys."""
 
-    names: tuple[str, ...]
-    row: Row
-    attributes: str
+    shapes: tuple[RowShape, ...]
     is_batched: bool
 
 
@@ -70,16 +67,15 @@ class RowPlan:
 
     def __init__(self, sandbox: Sandbox, rows: Sequence[NumberedRow], *, names: frozenset[str]) -> None:
         self._entries: list[_Entry] = []
+        self._constants: list[Any] = []
         self._inputs: list[_Input] = []
         self._given: dict[str, Any] = {}
         self._expressions: list[Expression] = []
         for number, row in rows:
             for repetition in range(1, row.repeat + 1):
                 self._add(number, row, repetition)
-        self._constants = [entry.row.constant for entry in self._entries]
         self._batch = Batch(sandbox, self._expressions, names=names)
         self.line_attributes = own_attributes(self._batch.reads, "line")
-        self._keys_at: dict[int, list[tuple[str, ...]]] = {}
 
     def prepare(self, names: Mapping[str, Any]) -> "PreparedRows":
         """What is the same for every line of a phone."""
@@ -96,25 +92,17 @@ class RowPlan:
                 scope[item.value_name] = value
         return PreparedRows(self, scope, values)
 
-    def compute(self, scope: dict[str, Any], line: LineLike | None) -> list[Any]:
-        """What the expressions say for a line; RenderingFailed when one fails."""
+    def block(self, scope: dict[str, Any], values: list[Any], line: LineLike | None) -> RowBlock:
+        """The rows that are to be written for a line; RenderingFailed when an expression fails."""
         scope["line"] = line
-        return self._batch(scope)
-
-    def rows(self, values: list[Any], computed: Iterable[Any], position: int) -> list[OutputRow]:
-        """The rows that are to be written."""
-        computed = iter(computed)
-        found: list[OutputRow] = []
-        add = found.append
-        keys_here = self._keys(position)
-        for entry, keys, value in zip(self._entries, keys_here, values, strict=True):
-            result = next(computed) if entry.is_batched else value
-            if result is OMITTED:
-                continue
-            row = entry.row
-            for key in keys:
-                add(OutputRow(key, result, row.attributes, entry.attributes, row.setting))
-        return found
+        computed = iter(self._batch(scope))
+        pairs: list[tuple[RowShape, Any]] = []
+        for entry, given in zip(self._entries, values, strict=True):
+            value = next(computed) if entry.is_batched else given
+            if value is not OMITTED:
+                for shape in entry.shapes:
+                    pairs.append((shape, value))  # noqa: PERF401 - a row has one shape, mostly
+        return RowBlock(pairs)
 
     def _add(self, number: int, row: Row, repetition: int) -> None:
         index = len(self._expressions)
@@ -127,17 +115,8 @@ class RowPlan:
             where = row_where(number, row)
             self._given |= {f"n_{index}": repetition, f"value_{index}": row.constant}
             self._expressions.append(Expression(row.value, where, when=row.when, inactive=row.inactive))
-        names = tuple(name.replace("{n}", str(repetition)) for name in row.names)
-        self._entries.append(_Entry(names, row, _attributes(row), is_batched))
-
-    def _keys(self, position: int) -> list[tuple[str, ...]]:
-        keys = self._keys_at.get(position)
-        if keys is None:
-            keys = self._keys_at[position] = [
-                tuple(name.replace("{line}", str(position)) for name in entry.names)
-                for entry in self._entries
-            ]
-        return keys
+        self._entries.append(_Entry(tuple(_shapes(row, repetition)), is_batched))
+        self._constants.append(row.constant)
 
 
 class PreparedRows:
@@ -147,21 +126,20 @@ class PreparedRows:
         self._plan = plan
         self._scope = scope
         self._values = values
+        self._blocks: dict[tuple[Any, ...], RowBlock] = {}
 
-        self._computed: dict[tuple[Any, ...], list[Any]] = {}
-
-    def __call__(self, line: LineLike | None = None) -> list[OutputRow]:
+    def __call__(self, line: LineLike | None = None) -> OutputRows:
         """The rows of a line (or of the device). Lines that look alike to the expressions are computed once."""
         plan = self._plan
         if line is None:
-            return plan.rows(self._values, plan.compute(self._scope, None), 0)
+            return OutputRows(plan.block(self._scope, self._values, None), 0)
         if plan.line_attributes is None:
-            return plan.rows(self._values, plan.compute(self._scope, line), line.position)
+            return OutputRows(plan.block(self._scope, self._values, line), line.position)
         looks = tuple([getattr(line, name, None) for name in plan.line_attributes])
-        computed = self._computed.get(looks)
-        if computed is None:
-            computed = self._computed[looks] = plan.compute(self._scope, line)
-        return plan.rows(self._values, computed, line.position)
+        block = self._blocks.get(looks)
+        if block is None:
+            block = self._blocks[looks] = plan.block(self._scope, self._values, line)
+        return OutputRows(block, line.position)
 
 
 class KeyPlan:
@@ -185,10 +163,16 @@ class KeyPlan:
         self._key_attributes = own_attributes(reads, "key") if is_own else None
         self._known: dict[tuple[Any, ...], list[Any]] = {}
 
-    def __call__(self, names: Mapping[str, Any], key: KeyLike, *, line: LineLike | None) -> OutputKey:
+    def constant(self, key: KeyLike) -> OutputKey | None:
+        """The key for every phone of a model; None when it takes more than the key's own words to say it."""
+        return self({}, key, line=None, is_constant=True) if self._key_attributes is not None else None
+
+    def __call__(
+        self, names: Mapping[str, Any], key: KeyLike, *, line: LineLike | None, is_constant: bool = False
+    ) -> OutputKey:
         """The key with value, label and fields."""
         if self._key_attributes is not None:
-            words = tuple(getattr(key, name) for name in self._key_attributes)
+            words = tuple([getattr(key, name) for name in self._key_attributes])
             values = self._known.get(words)
             if values is None:
                 if len(self._known) >= KNOWN_KEYS:
@@ -197,7 +181,8 @@ class KeyPlan:
         else:
             values = self._batch({**names, "key": key, "line": line})
         value, label, *fields = values
-        return OutputKey(key, line, value, label, Settings(zip(self._fields, fields, strict=True)))
+        named = Settings(zip(self._fields, fields, strict=True))
+        return OutputKey(key, line, value, label, named, is_constant=is_constant)
 
 
 class LimitPlan:
@@ -242,11 +227,9 @@ def own_attributes(reads: Collection[str], owner: str) -> list[str] | None:
     return sorted(name.removeprefix(f"{owner}__") for name in reads if name.startswith(f"{owner}__"))
 
 
-def _attributes(row: Row) -> str:
+def _shapes(row: Row, repetition: int) -> Iterator[RowShape]:
     escape = WRITERS["xml"].escape
-    return "".join(f' {name}="{escape(as_text(value))}"' for name, value in row.attributes.items())
-
-
-def row_names(row: Row) -> frozenset[str]:
-    """The names that a row's expressions may use."""
-    return LINE_NAMES if row.scope == "line" else DEVICE_NAMES
+    attributes = "".join(f' {name}="{escape(as_text(value))}"' for name, value in row.attributes.items())
+    for name in row.names:
+        key = name.replace("{n}", str(repetition)).replace("{line}", LINE)
+        yield RowShape(key, row.attributes, row.setting, f"<{key}{MORE}{attributes}>", f"</{key}>\n")

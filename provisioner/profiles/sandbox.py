@@ -1,17 +1,21 @@
 """The Jinja2 environments of a profile: sandboxed, strict, with an allow-list of filters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import DictLoader, StrictUndefined, pass_eval_context
+from jinja2 import DictLoader, StrictUndefined, nodes, pass_eval_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import TemplateError
 from jinja2.nodes import EvalContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from provisioner.profiles.output import MORE, OutputKey, OutputRow, OutputRows, RowShape, Settings
 from provisioner.profiles.writers import Writer, as_text
+
+Rows = OutputRows | Iterable[OutputRow]
 
 # What a profile author's expression or template can raise: his mistake, never ours.
 AUTHOR_ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
@@ -25,39 +29,28 @@ _FILTERS = (  # noqa: SIM905 - reads better
 ).split()
 
 
-class Settings(dict[str, Any]):
-    """Setting names and values; an attribute is always a setting, never a method of dict."""
+# Of the engine's own objects, templates see these attributes and no others.
+_READABLE: Final[Mapping[type, frozenset[str]]] = {
+    OutputRow: frozenset({"attributes", "key", "setting", "value"}),
+    OutputRows: frozenset(),
+    OutputKey: frozenset(OutputKey.__slots__),
+}
 
 
-class OutputRow:
-    """One vendor key with its value, as templates see it."""
+class Generator(CodeGenerator):
+    """What `finalize` returns is what is printed: it needs no second look at every value."""
 
-    __slots__ = ("attributes", "key", "setting", "value", "xml_attributes")
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if finalize.src is None:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write(finalize.src)
 
-    def __init__(
-        self, key: str, value: Any, attributes: Mapping[str, Any], xml_attributes: str, setting: str, /
-    ) -> None:
-        self.key = key
-        self.value = value
-        self.attributes = attributes
-        self.xml_attributes = xml_attributes
-        self.setting = setting
-
-
-class OutputKey:
-    """One function key as templates see it; `fields` holds the type's further expressions."""
-
-    __slots__ = ("fields", "key", "label", "line", "module", "slot", "type", "value")
-
-    def __init__(self, key: Any, line: Any, value: Any, label: Any, fields: Settings, /) -> None:
-        self.key = key
-        self.slot: int = key.slot
-        self.module: int = key.module
-        self.type: str = key.type
-        self.line = line
-        self.value = value
-        self.label = label
-        self.fields = fields
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if finalize.src is None:
+            super()._output_child_post(node, frame, finalize)
+        else:
+            self.write(")")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -67,13 +60,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, **options)
         self.filters = {name: self.filters[name] for name in _FILTERS} | dict(FILTERS)
         self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
-        self._plain: dict[type, bool] = {OutputRow: True, OutputKey: True}
+        self._plain: dict[type, bool] = {}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As the sandbox does, with a short way for values that have nothing to hide but underscores."""
         kind = type(obj)
         if kind is Settings or (kind is dict and not hasattr(dict, attribute)):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        readable = _READABLE.get(kind)
+        if readable is not None and attribute in readable:
+            return getattr(obj, attribute)
         plain = self._plain.get(kind)
         if plain is None:
             plain = self._plain[kind] = is_dataclass(kind)
@@ -84,6 +80,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """As the sandbox says, and for our own objects only what is meant for templates."""
+        readable = _READABLE.get(type(obj))
+        return attr in readable if readable is not None else super().is_safe_attribute(obj, attr, value)
+
 
 def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
     """The environment of all templates of one format: every printed value goes through the writer."""
@@ -92,21 +93,29 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
     def finalize(_context: EvalContext, value: Any) -> Markup:
         return writer.finalize(value)
 
-    def elements(rows: Iterable[OutputRow], **attributes: Any) -> Markup:
-        """Rows as XML elements, named by their keys, with the row's attributes and those given here."""
-        escape = writer.escape
-        more = "".join(f' {name}="{escape(as_text(value))}"' for name, value in attributes.items())
-        found = []
-        for row in rows:
-            value = row.value
-            text = escape(value if type(value) is str else as_text(value))
-            found.append(f"<{row.key}{more}{row.xml_attributes}>{text}</{row.key}>\n")
-        return Markup("".join(found))  # noqa: S704 - every value went through the writer
+    escape = writer.escape
 
-    def lines(rows: Iterable[OutputRow], sign: str = " = ") -> Markup:
-        """Rows as `key = value` lines."""
-        escape = writer.escape
-        return Markup("".join([f"{row.key}{sign}{escape(as_text(row.value))}\n" for row in rows]))  # noqa: S704
+    def element(shape: RowShape, value: Any) -> str:
+        text = escape(value if type(value) is str else as_text(value))
+        return f"{shape.xml_head}{text}{shape.xml_tail}"
+
+    def elements(rows: Rows, **attributes: Any) -> Markup:
+        """Rows as XML elements, named by their keys, with the row's attributes and those given here."""
+        more = "".join([f' {name}="{escape(as_text(value))}"' for name, value in attributes.items()])
+        return Markup(_text(rows, "elements", element).replace(MORE, more))  # noqa: S704 - escaped above
+
+    def lines(rows: Rows, sign: str = " = ", **prefixes: Sequence[str]) -> Markup:
+        """Rows as `key = value` lines. A row with an attribute of `prefixes` gets a line for each of its prefixes."""
+
+        def line(shape: RowShape, value: Any) -> str:
+            text = f"{shape.key}{sign}{escape(value if type(value) is str else as_text(value))}\n"
+            for name, listed in prefixes.items():
+                if shape.attributes.get(name):
+                    return "".join([f"{escape(prefix)}{text}" for prefix in listed])
+            return text
+
+        depends = (sign, *((name, *listed) for name, listed in prefixes.items()))
+        return Markup(_text(rows, depends, line))  # noqa: S704 - every value went through the writer
 
     sandbox = Sandbox(
         loader=DictLoader(templates),
@@ -116,8 +125,15 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
         lstrip_blocks=True,
         cache_size=-1,
     )
+    sandbox.code_generator_class = Generator
     sandbox.filters |= {"elements": elements} if writer.suffix == "xml" else {"lines": lines}
     return sandbox
+
+
+def _text(rows: Rows, name: Hashable, write: Callable[[RowShape, Any], str]) -> str:
+    if isinstance(rows, OutputRows):
+        return rows.text(name, write)
+    return "".join([row.text(write) for row in rows])
 
 
 def onoff(value: Any) -> str:

@@ -1,19 +1,22 @@
 """One file's template: compiled once, run with a dictionary of names, written by the writer of its format."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
-from jinja2 import Template, meta, nodes
+from jinja2 import Template, meta, nodes, pass_context
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from provisioner.errors import ProfileBroken, RenderingFailed
+from provisioner.profiles.each import EachKey
 from provisioner.profiles.expressions import describe
 from provisioner.profiles.manifest import FileRule, Profile
+from provisioner.profiles.output import OutputKey
 from provisioner.profiles.sandbox import AUTHOR_ERRORS, FILTERS, template_sandbox
-from provisioner.profiles.writers import WRITERS, MalformedOutputError
+from provisioner.profiles.writers import WRITERS, MalformedOutputError, joined
 
-LARGEST: Final = 512 * 1024  # characters of one file: far more than any phone reads
 FUNCTIONS: Final = frozenset(FILTERS) | {"range", "dict", "namespace"}
 
 
@@ -25,6 +28,8 @@ class FileTemplate:
         self._where = f"{profile.id}: file {file.id}"
         self._sandbox = template_sandbox(self._writer, profile.templates)
         self._sandbox.globals |= FILTERS
+        self._each: dict[tuple[str, tuple[str, ...]], EachKey] = {}
+        self._sandbox.filters["each"] = self._write_keys
         self.needs: frozenset[str] = frozenset(self._needs(profile, file.template))
         if unknown := self.needs - set(names):
             raise ProfileBroken(f"templates/{file.template}: unknown names: {', '.join(sorted(unknown))}")
@@ -36,21 +41,19 @@ class FileTemplate:
     def run(self, names: Mapping[str, Any]) -> bytes:
         """The file's bytes; RenderingFailed names the template and line, never a value."""
         context = self._template.new_context({**self._sandbox.globals, **names}, shared=True)
-        pieces: list[str] = []
-        size = 0
         try:
-            for piece in self._template.root_render_func(context):
-                size += len(piece)
-                if size > LARGEST:
-                    raise RenderingFailed(f"{self._where}: larger than {LARGEST // 1024} KiB")
-                pieces.append(piece)
+            return self._writer.finish(joined(self._template.root_render_func(context)))
+        except MalformedOutputError as error:
+            raise RenderingFailed(f"{self._where}: {error}") from None
         except AUTHOR_ERRORS as error:
             place = _line(error.__traceback__)
             raise RenderingFailed(f"{self._where}: {place}{describe(error)}") from None
-        try:
-            return self._writer.finish("".join(pieces))
-        except MalformedOutputError as error:
-            raise RenderingFailed(f"{self._where}: {error}") from None
+
+    @pass_context
+    def _write_keys(
+        self, context: Context, keys: Iterable[OutputKey], name: str, /, **arguments: Any
+    ) -> Markup:
+        return self._each[name, tuple(arguments)].write(context, keys, arguments)
 
     def _needs(self, profile: Profile, name: str, seen: tuple[str, ...] = ()) -> set[str]:
         """The names that a template and everything it includes read from outside."""
@@ -62,12 +65,25 @@ class FileTemplate:
             needs = meta.find_undeclared_variables(tree) - FUNCTIONS - set_here
         except TemplateSyntaxError as error:
             raise ProfileBroken(f"templates/{name}: line {error.lineno}: {error.message}") from None
+        for used in tree.find_all(nodes.Filter):
+            if used.name == "each":
+                needs |= self._each_key(profile, used, where=f"templates/{name}: line {used.lineno}")
         for other in meta.find_referenced_templates(tree):
             if other is None:
                 raise ProfileBroken(f"templates/{name}: the name of an included template must be a literal")
             if other not in (*seen, name):
                 needs |= self._needs(profile, other, (*seen, name))
         return needs
+
+    def _each_key(self, profile: Profile, used: nodes.Filter, *, where: str) -> frozenset[str]:
+        """Compiles the template for each key that a filter names; the names it needs besides."""
+        name = used.args[0].value if len(used.args) == 1 and isinstance(used.args[0], nodes.Const) else ""
+        if name not in profile.templates or used.dyn_args or used.dyn_kwargs:
+            raise ProfileBroken(f"{where}: `each` takes the name of a template, and arguments by name")
+        arguments = tuple(str(argument.key) for argument in used.kwargs)
+        each = EachKey(self._sandbox, name, profile.templates[name], arguments=arguments)
+        self._each[name, arguments] = each
+        return each.needs
 
 
 def _line(trace: TracebackType | None) -> str:

@@ -6,17 +6,19 @@ A template author cannot switch escaping off: every value that a template prints
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
 
 from jinja2 import Undefined
 from lxml import etree
 from markupsafe import Markup
 
 Pairs = list[tuple[str, str]]
+LARGEST: Final = 512 * 1024  # characters of one file: far more than any phone reads
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML_SPECIAL = re.compile("[&<>\"'\t\n\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_XML_HARMLESS = re.compile("[ !#-%(-;=?-~]*")  # most values are, and this tells it in a third of the time
 _XML_ESCAPES = {
     "&": "&amp;",
     "<": "&lt;",
@@ -31,6 +33,7 @@ _XML_ESCAPES = {
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _CONTROLS_BUT_NEWLINE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BREAKS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ASCII_CONTROLS = bytes([*range(9), *range(11, 32), 127])
 _UNASSIGNED = {"", "#", ";", "["}  # how lines begin that need no "="
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SECTION = re.compile(r"\[[^\[\]]*\]")
@@ -55,6 +58,18 @@ def as_text(value: Any) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises, and says which name it was
     raise TypeError(f"a {type(value).__name__} cannot be written into a file")
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """What a template yields in one text; MalformedOutputError as soon as it is longer than LARGEST."""
+    found: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LARGEST:
+            raise MalformedOutputError(f"larger than {LARGEST // 1024} KiB")
+        found.append(piece)
+    return "".join(found)
 
 
 class Writer(ABC):
@@ -101,12 +116,15 @@ class XmlWriter(Writer):
         )
 
     def escape(self, text: str) -> str:
-        if not _XML_SPECIAL.search(text):
+        if _XML_HARMLESS.fullmatch(text):
             return text
         return _XML_SPECIAL.sub(lambda found: _XML_ESCAPES.get(found[0], ""), text)
 
     def finish(self, text: str) -> bytes:
-        root = self._tree((_NOT_XML.sub("", text) if _NOT_XML.search(text) else text).encode())
+        try:
+            root = self._tree(text.encode())
+        except (MalformedOutputError, UnicodeEncodeError):  # rarely: the parser refuses what XML cannot hold
+            root = self._tree(_NOT_XML.sub("", text).encode())
         etree.indent(root, space=" ")
         body = etree.tostring(root, encoding="UTF-8", xml_declaration=False)
         return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body + b"\n"
@@ -142,16 +160,22 @@ class KeyValueWriter(Writer):
     suffix = "cfg"
 
     def escape(self, text: str) -> str:
-        return _BREAKS.sub(" ", text)
+        return text if text.isprintable() else _BREAKS.sub(" ", text)
 
     def finish(self, text: str) -> bytes:
         text = text if text.endswith("\n") else text + "\n"
-        for number, line in enumerate(text.split("\n"), 1):  # quicker than parsing, for the many good lines
-            if line and "=" not in line and line.lstrip()[:1] not in _UNASSIGNED:
+        body = text.encode(errors="surrogatepass")  # refused below
+        for line in [line for line in text.split("\n") if "=" not in line]:
+            if line and line.lstrip()[:1] not in _UNASSIGNED:
+                number = text.split("\n").index(line) + 1
                 raise MalformedOutputError(f'line {number} is not "name = value"')
-        if _BREAKS_IN_LINES.search(text):
+        if (
+            len(body.translate(None, _ASCII_CONTROLS)) != len(body)
+            if text.isascii()
+            else _BREAKS_IN_LINES.search(text)
+        ):
             raise MalformedOutputError("control character in the text")
-        return text.encode()
+        return body
 
     def parse(self, body: bytes) -> Pairs:
         """Names prefixed by `[section]` inside one; comments are left out."""
@@ -221,7 +245,7 @@ class TextWriter(Writer):
     suffix = "txt"
 
     def escape(self, text: str) -> str:
-        return _BREAKS.sub(" ", text)
+        return text if text.isprintable() else _BREAKS.sub(" ", text)
 
     def finish(self, text: str) -> bytes:
         return _CONTROLS_BUT_NEWLINE.sub("", text).encode()

@@ -24,6 +24,8 @@ BODIES: dict[str, Any] = {
     "update_device": {"name": "Taken over"},
     "replace_password": {"password": DEVICE_PASSWORD},
     "open_claim_window": {"minutes": 5},
+    "preview_import": {"text": "mac,model\r\n020000009991,generic/Generic\r\n"},
+    "import_devices": {"text": "mac,model\r\n020000009992,generic/Generic\r\n"},
 }
 OWNED = [endpoint for endpoint in ENDPOINTS if "_id}" in endpoint.path]
 

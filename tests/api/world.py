@@ -10,9 +10,9 @@ from aiohttp.test_utils import TestClient
 from provisioner.access.permissions import Role
 from provisioner.model import Login
 from provisioner.services.api_tokens import TokenBook, create_token
-from provisioner.services.context import SYSTEM, Actor, Context
+from provisioner.services.context import SYSTEM, Context
 from provisioner.services.enrolment import enrol
-from provisioner.services.logins import Doorkeeper, actor_of
+from provisioner.services.logins import Doorkeeper
 from provisioner.services.registrations import RegistrationQueue
 from provisioner.services.tenants import create_site, create_tenant
 from provisioner.services.users import create_user
@@ -93,12 +93,10 @@ class ApiClient:
         self, method: str, path: str, *, by: str | None = "admin", json: Any = None, **options: Any
     ) -> ClientResponse:
         headers = dict(options.pop("headers", {}))
-        if by in self.world.tokens:
+        if by is not None and by in self.world.tokens:
             headers["Authorization"] = f"Bearer {self.world.tokens[by]}"
-        elif by in self.world.cookies:
+        elif by is not None:
             headers["Cookie"] = f"session={self.world.cookies[by]}"
-        else:
-            assert by is None
         if json is not None:
             options["json"] = json
         return await self.http.request(method, BASE + path, headers=headers, **options)
@@ -214,7 +212,3 @@ async def session_of(context: Context, login_id: int) -> str:
         doorkeeper.close()
     assert opened.token is not None
     return opened.token
-
-
-def actor_for(login: Login) -> Actor:
-    return actor_of(login, address="")

@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from provisioner.clock import Clock
+from provisioner.clock import Clock, SteppedClock
 from provisioner.errors import BadInput, CannotStart, Conflict
 from provisioner.model.mac import Mac
 from provisioner.pki.authority import Algorithm, Authority, PairFiles, ensure_server_certificates
@@ -137,3 +137,18 @@ def test_a_server_certificate_of_a_former_authority_is_replaced(authority: Autho
 
 def test_validity_starts_before_now_for_phones_whose_clock_is_behind(authority: Authority) -> None:
     assert authority.issue_server(["x.example"]).certificate.not_valid_before_utc <= NOW - timedelta(hours=12)
+
+
+def test_certificates_that_the_operator_brought_are_used_and_left_alone(tmp_path: Path) -> None:
+    clock = SteppedClock(datetime(2026, 11, 22, tzinfo=UTC))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "own").mkdir()
+    public = Authority.create(tmp_path / "elsewhere", name="Somebody Else's CA", clock=clock)
+    own = Authority.create(tmp_path / "own", name="Own CA", clock=clock)
+    brought = public.issue_server(["prov.example.net"]).save(PairFiles.at(tmp_path / "own", "public-ecdsa"))
+    before = brought.certificate.read_bytes()
+
+    found = ensure_server_certificates(tmp_path / "own", own, names=["prov.example.net"], clock=clock)
+
+    assert found == [brought]
+    assert brought.certificate.read_bytes() == before

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from provisioner.profiles.samples import (
 from provisioner.profiles.writers import WRITERS
 
 Catalogue = Mapping[str, CatalogueEntry]
+VENDORS = Path(__file__).parent / "vendors"
 
 
 @pytest.fixture
@@ -265,6 +267,84 @@ def test_switching_escaping_off_has_no_effect(
     phone = replace(smallest(profile, profile.models["T1"], catalogue.values()), name="a\nb = 1")
     body = profiles.render("tiny", profile.file("device"), phone).body
     assert body == b"x = a b = 1\n"
+
+
+def test_a_row_with_an_attribute_is_written_once_for_each_of_its_prefixes(
+    vendor: Callable[..., Path], catalogue: Catalogue
+) -> None:
+    folder = vendor(
+        settings_toml='[[rows]]\nkey = "a"\nvalue = "config.name"\nattributes = { fixed = true }\n'
+        '[[rows]]\nkey = "b"\nconstant = "2"\n[[rows]]\nkey = "c"\nconstant = "3"\nattributes = { fixed = false }\n'
+    )
+    (folder / "templates" / "device.cfg.j2").write_text(
+        '{{ rows | lines(fixed=["x.", "\\r", ""]) }}{{ rows | lines("=", fixed=[]) }}', encoding="utf-8"
+    )
+    profiles = load_profiles(folder.parent, settings=catalogue)
+    profile = profiles.all["tiny"]
+    phone = replace(smallest(profile, profile.models["T1"], catalogue.values()), name="n\x01\x02\nm")
+    body = profiles.render("tiny", profile.file("device"), phone).body
+    assert body == b"x.a = n m\n a = n m\na = n m\nb = 2\nc = 3\nb=2\nc=3\n"
+
+
+@pytest.mark.parametrize("file", ["device", "lines"])
+def test_no_value_can_pose_as_a_line_number(acme: Profiles, phone: SamplePhone, file: str) -> None:
+    hostile = with_setting(phone, "directory_name", "a\x00\x01\x02b")
+    hostile = replace(hostile, name="a\x01b", lines=(replace(full_line(2), password="a\x01b"),))
+    assert "a2b" not in render(acme, file, hostile).body.decode()
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "{{ rows.text('a', flag) }}",
+        "{{ rows['text'] }}",
+        "{{ rows._block }}",
+        "{{ rows[0].text(flag) }}",
+        "{{ rows[0]._place }}",
+        "{{ rows[0]['text'] }}",
+        "{{ (rows | list)[0].__class__ }}",
+        "{{ (rows | map(attribute='_place') | list)[0] }}",
+        "{{ keys[0].fields.clear() }}",
+        "{{ keys[0].__init__ }}",
+    ],
+)
+def test_of_rows_and_keys_a_template_sees_facts_only(
+    vendor: Callable[..., Path], catalogue: Catalogue, trick: str
+) -> None:
+    folder = vendor(
+        models_toml='[[models]]\nid = "T1"\nlabel = "T1"\nlines = 1\nkeys = 1\n',
+        keys_toml='[[types]]\ntype = "none"\n',
+    )
+    (folder / "templates" / "device.cfg.j2").write_text(f"a = {trick}\n", encoding="utf-8")
+    profiles = load_profiles(folder.parent, settings=catalogue)
+    profile = profiles.all["tiny"]
+    phone = smallest(profile, profile.models["T1"], catalogue.values())
+    with pytest.raises(RenderingFailed, match=r"SecurityError|has no attribute"):
+        profiles.render("tiny", profile.file("device"), phone)
+
+
+def test_what_a_model_needs_is_prepared_in_another_thread(catalogue: Catalogue) -> None:
+    renderer = load_profiles(VENDORS, settings=catalogue).renderers["acme"]
+    assert not renderer.is_ready("A2", "2.0.9")
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(renderer.prepare, "A2", "2.0.9") for _ in range(4)]:
+            done.result()
+    assert renderer.is_ready("A2", "2.0.9")
+    assert not renderer.is_ready("A1", "2.0.9")
+    assert not renderer.is_ready("A2", "")
+
+
+def test_firmware_that_changes_nothing_needs_no_preparation(catalogue: Catalogue) -> None:
+    renderer = load_profiles(VENDORS, settings=catalogue).renderers["acme"]
+    renderer.warm()
+    assert all(renderer.is_ready("A2", f"99.{number}") for number in range(50))
+    assert not renderer.is_ready("A2", "0.1")
+
+
+def test_there_is_nothing_to_prepare_for_a_model_nobody_knows(catalogue: Catalogue) -> None:
+    renderer = load_profiles(VENDORS, settings=catalogue).renderers["acme"]
+    renderer.prepare("Z", "")
+    assert renderer.is_ready("Z", "")
 
 
 def test_the_samples_cover_every_setting(catalogue: Catalogue) -> None:

@@ -1,9 +1,11 @@
+from itertools import count
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from provisioner.profiles.writers import WRITERS, MalformedOutputError, as_text
+from provisioner.profiles.writers import LARGEST, WRITERS, MalformedOutputError, as_text, joined
 
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=60)
 XML, KEYVALUE, JSON, TEXT = (WRITERS[name] for name in ("xml", "keyvalue", "json", "text"))
@@ -53,6 +55,32 @@ def test_sections_prefix_their_keys_and_values_may_hold_equals_signs() -> None:
 def test_xml_is_indented_alike_whatever_the_template_looked_like() -> None:
     assert XML.finish("<a><b>1</b>\n\n  <c/></a>") == XML.finish("<a>\n<b>1</b><c></c>\n</a>")
     assert XML.finish("<a> <b> </b></a>") == b'<?xml version="1.0" encoding="UTF-8"?>\n<a>\n <b> </b>\n</a>\n'
+
+
+@pytest.mark.parametrize("place", ["<a>{}</a>", "<a b='{}'/>", "<a><!--{}--></a>", "<a>ü{}</a>"])
+def test_what_xml_cannot_hold_is_taken_out_wherever_a_template_wrote_it(place: str) -> None:
+    clean = XML.finish(place.format("xy"))
+    for code in (*range(9), 0xB, 0xC, *range(0xE, 0x20), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF):
+        assert XML.finish(place.format(f"x{chr(code)}y")) == clean
+
+
+@pytest.mark.parametrize("around", ["a = 1{}2\n", "a = ü{}2\n", "# {}\n"])
+def test_a_key_value_file_with_a_control_character_is_refused(around: str) -> None:
+    assert KEYVALUE.finish(around.format("\t")) == around.format("\t").encode()
+    for code in (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, 0xD800):
+        with pytest.raises(MalformedOutputError):
+            KEYVALUE.finish(around.format(chr(code)))
+
+
+def test_the_line_that_is_no_key_and_value_is_named() -> None:
+    with pytest.raises(MalformedOutputError, match=r"^line 4 is"):
+        KEYVALUE.finish("# x\n\n[s]\nfault\na = 1\n")
+
+
+def test_a_text_without_end_is_cut_off() -> None:
+    assert joined(["a", "b" * (LARGEST - 1)]) == "a" + "b" * (LARGEST - 1)
+    with pytest.raises(MalformedOutputError, match="larger than 512 KiB"):
+        joined("x" * 1024 for _ in count())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -20,7 +21,7 @@ from provisioner.services.registrations import states_of
 from provisioner.services.users import create_user
 from provisioner.simulator.dialect import load_dialects
 from tests.support.kamailio import Kamailio, Site
-from tests.support.program import ProgramError
+from tests.support.program import ProgramError, until
 from tests.support.server import RunningServer, running_server
 
 DIALECTS = load_dialects(Path(__file__).resolve().parents[2] / "vendor_profiles")
@@ -98,14 +99,15 @@ async def register(
 
 async def fetches(running: RunningServer, device_id: int) -> Sequence[Fetch]:
     """The provisioning log of a device, oldest first, with everything noted so far."""
-    await running.server.fetches.flush()
+    waiting = running.server.fetches._notes  # emptied only when they are written
+    await until(lambda: not waiting, what="the provisioning log to be written")
     page = await list_fetches(running.context, SYSTEM, device_id=device_id)
     return list(reversed(page.items))
 
 
 @asynccontextmanager
 async def lab(
-    folder: Path, *, database: str = "", options: Sequence[str] = ("MIN_EXPIRES=2",), **settings: object
+    folder: Path, *, database: str = "", options: Sequence[str] = ("MIN_EXPIRES=2",), **settings: Any
 ) -> AsyncIterator[Lab]:
     """Server and Kamailio with the reference configuration; the phones' files name this Kamailio as registrar."""
     async with running_server(folder / "data", database=database, **settings) as running:

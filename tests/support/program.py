@@ -49,6 +49,7 @@ class Program(ABC):
     """One background process. Use it as `with` or, when the test's own loop must go on, as `async with`."""
 
     name: str
+    start_seconds = 15.0
     stop_seconds = 8.0
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +103,7 @@ class Program(ABC):
                 extra_groups=None if uid is None else [],
             )
         try:
-            wait_until(self._is_up_or_dead, what=f"{self.name} to come up")
+            wait_until(self._is_up_or_dead, seconds=self.start_seconds, what=f"{self.name} to come up")
         except ProgramError as error:
             self.stop()
             raise ProgramError(f"{error}\n{self._tail()}") from None

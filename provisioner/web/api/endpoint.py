@@ -74,6 +74,7 @@ class Endpoint:
     tag: str
     query: type[Query] = Query
     request: type[Request] | None = None
+    max_body: int = MAX_BODY
     response: type[BaseModel] | None = None
     status: int = 200
     location: str = ""
@@ -95,7 +96,9 @@ def aiohttp_handler(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web
             context=request.config_dict[CONTEXT],
             actor=actor,
             query=read_query(endpoint.query, request),
-            body=await read_body(endpoint.request, request) if endpoint.request else None,
+            body=await read_body(endpoint.request, request, limit=endpoint.max_body)
+            if endpoint.request
+            else None,
             path=request.match_info,
             request=request,
         )
@@ -119,26 +122,26 @@ def read_query(model: type[Q], request: web.Request) -> Q:
         raise bad_input(error) from None
 
 
-async def read_body(model: type[Request], request: web.Request) -> Request:
+async def read_body(model: type[Request], request: web.Request, *, limit: int) -> Request:
     """The JSON body; 415 for another kind, TooLarge, and BadInput that names every wrong member."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
     try:
-        return model.model_validate_json(await _bytes(request))
+        return model.model_validate_json(await _bytes(request, limit))
     except ValidationError as error:
         raise bad_input(error) from None
 
 
-async def _bytes(request: web.Request) -> bytes:
+async def _bytes(request: web.Request, limit: int) -> bytes:
     body = bytearray()
-    if (request.content_length or 0) <= MAX_BODY:
+    if (request.content_length or 0) <= limit:
         async for chunk in request.content.iter_any():
             body += chunk
-            if len(body) > MAX_BODY:
+            if len(body) > limit:
                 break
         else:
             return bytes(body)
-    raise TooLarge(f"A request has at most {MAX_BODY} bytes.", limit=MAX_BODY)
+    raise TooLarge(f"A request has at most {limit} bytes.", limit=limit)
 
 
 def bad_input(error: ValidationError) -> BadInput:

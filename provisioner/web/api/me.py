@@ -10,6 +10,7 @@ from provisioner.errors import (
     Forbidden,
     InvalidSetting,
     NotFound,
+    TooManyAttempts,
     Unauthenticated,
     Unavailable,
     WeakPassword,
@@ -116,7 +117,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST", path="/me/password", permission=Permission.OWN_LOGIN, handler=change_own_password, summary="Change own password", tag="me",
-        request=OwnPassword, errors=(Unauthenticated, WeakPassword, Unavailable),
+        request=OwnPassword, errors=(Unauthenticated, WeakPassword, TooManyAttempts, Unavailable),
     ),
     Endpoint(
         method="GET", path="/me/settings", permission=Permission.OWN_SETTINGS, handler=get_own_settings, summary="Own settings", tag="me",

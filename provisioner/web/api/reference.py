@@ -1,11 +1,14 @@
-"""docs/rest.md, made from the OpenAPI document."""
+"""docs/rest.md, made from the OpenAPI document; `python -m provisioner.web.api.reference docs` writes it and docs/problems.md."""
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from provisioner.web.api.openapi import openapi_document
+from provisioner.web.api.problem_pages import problem_reference
 from provisioner.web.api.table import TAGS
 
 
@@ -81,3 +84,15 @@ def _type(schema: dict[str, Any]) -> str:
         else ""
     )
     return f"{kind}{bounds}{default}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages that are made from the program into the folder given (docs)."""
+    folder = Path((arguments if arguments is not None else sys.argv[1:])[0])
+    (folder / "rest.md").write_text(rest_reference(), "utf-8")
+    (folder / "problems.md").write_text(problem_reference(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -141,7 +141,7 @@ def checked_types(catalogue: Catalogue, values: Mapping[str, Any]) -> Mapping[st
             raise setting.refuse(f"is {words}")
         if setting.type == "choice" and value is not None and value not in setting.choices:
             raise setting.refuse(f"is one of {', '.join(setting.choices)}")
-        if setting.type == "list" and any(
+        if isinstance(value, list) and any(
             word != word.strip() or not word or "," in word for word in value or ()
         ):
             raise setting.refuse("has an empty entry, blanks or a comma in one")

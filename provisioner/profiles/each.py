@@ -1,0 +1,114 @@
+"""A template for one function key, used for every key: `{{ keys | each("key.cfg.j2", code=code) }}`.
+
+A phone has up to some hundred keys, most of them unused. Such a template reads plain facts only, so an unused key's
+text depends on few things and is remembered for the next phone; the other keys are written together in one run.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+from jinja2 import Template, meta, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from provisioner.errors import ProfileBroken
+from provisioner.profiles.expressions import ABSENT, FLAT, Flatten, read_attribute
+from provisioner.profiles.output import OutputKey
+from provisioner.profiles.sandbox import Sandbox
+from provisioner.profiles.writers import joined
+
+CIRCUMSTANCES: Final = 16  # for which the texts of unused keys are remembered
+TEXTS: Final = 4096  # remembered for each
+
+_WORDS: Final = ("slot", "module", "type", "active_line", "value", "label", "fields")
+_words: Final = attrgetter(*_WORDS)
+_END: Final = "\0"  # ends the text of one key; no writer lets it through from a value
+_SAME_FOR_ALL: Final = frozenset({"profile", "tables"})
+_SAME_FOR_A_KEY: Final = _SAME_FOR_ALL | {"model"}  # a key that is remembered belongs to one model
+
+Texts = dict[OutputKey, str]
+
+
+class EachKey:
+    """One compiled template for a key. `arguments` are names that the filter gives it; `needs` what else it reads.
+
+    ProfileBroken when it is not sound or reads more than plain facts of the key and the phone.
+    """
+
+    def __init__(self, sandbox: Sandbox, name: str, source: str, *, arguments: Collection[str]) -> None:
+        where = f"templates/{name}"
+        try:
+            tree = sandbox.parse(source, name)
+            own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+            own |= {*sandbox.globals, *arguments}
+            self.needs = frozenset(meta.find_undeclared_variables(tree) - own - {"key"})
+            if _END in source or any(meta.find_referenced_templates(tree)):
+                raise ProfileBroken(f"{where}: a template for each key cannot include others")
+            tree = Flatten().visit(tree)
+            reads = meta.find_undeclared_variables(tree) - own
+        except TemplateSyntaxError as error:
+            raise ProfileBroken(f"{where}: line {error.lineno}: {error.message}") from None
+        self._attributes: list[tuple[str, str, str]] = []
+        for read in sorted(reads - {f"key__{word}" for word in _WORDS}):
+            owner, _, attribute = read.partition("__")
+            is_attribute = bool(attribute) and owner in FLAT - {"key", "line"}
+            if not is_attribute and read not in {"base", *_SAME_FOR_ALL}:
+                raise ProfileBroken(f"{where}: cannot read {read.replace('__', '.')} for each key")
+            self._attributes.append((read, owner, attribute))
+        self._globals = dict(sandbox.globals)
+        self._template = _compiled(sandbox, tree, name)
+        self._texts: dict[tuple[Any, ...], Texts] = {}
+
+    def write(self, context: Context, keys: Iterable[OutputKey], arguments: Mapping[str, Any]) -> Markup:
+        """The text of all keys in their order; MalformedOutputError when it gets too long."""
+        given = context.parent  # of which the template gets nothing but what it was found to read
+        names: dict[str, Any] = {**self._globals, **arguments}
+        for name, owner, attribute in self._attributes:
+            value = read_attribute(given[owner], attribute) if attribute else given[owner]
+            if value is not ABSENT:
+                names[name] = value
+        keys = list(keys)
+        texts = self._remembered(names, arguments)
+        missing = [key for key in keys if key not in texts]
+        written = dict(zip(missing, self._run(names, missing), strict=True)) if missing else {}
+        found = "".join([written[key] if key in written else texts[key] for key in keys])
+        constant = {key: text for key, text in written.items() if key.is_constant}
+        if constant and len(texts) + len(constant) <= TEXTS:
+            texts |= constant
+        return Markup(found)  # noqa: S704 - every value went through the writer
+
+    def _remembered(self, names: Mapping[str, Any], arguments: Mapping[str, Any]) -> Texts:
+        """What is known for these circumstances; an empty, forgotten one when they cannot be compared."""
+        facts = [
+            names.get(name, ABSENT) for name, owner, _ in self._attributes if owner not in _SAME_FOR_A_KEY
+        ]
+        facts += [*arguments.values()]
+        if not all(fact is None or type(fact) in {str, int, bool} for fact in facts):
+            return {}
+        circumstances = (*arguments, *facts, *map(type, facts))  # the types, because True equals 1
+        texts = self._texts.pop(circumstances, None)
+        if texts is None:
+            texts = {}
+            while len(self._texts) >= CIRCUMSTANCES:
+                self._texts.pop(next(iter(self._texts)), None)
+        self._texts[circumstances] = texts  # the last one used goes last
+        return texts
+
+    def _run(self, names: dict[str, Any], keys: Sequence[OutputKey]) -> list[str]:
+        context = self._template.new_context({**names, "each_key": map(_words, keys)}, shared=True)
+        return joined(self._template.root_render_func(context)).split(_END)[:-1]
+
+
+def _compiled(sandbox: Sandbox, tree: nodes.Template, name: str) -> Template:
+    """The template in a loop over keys, whose words are names of their own."""
+    words = nodes.Tuple([nodes.Name(f"key__{word}", "store") for word in _WORDS], "store")
+    end = nodes.Output([nodes.TemplateData(_END)])
+    loop = nodes.For(words, nodes.Name("each_key", "load"), [*tree.body, end], [], None, False)
+    whole = nodes.Template([loop])
+    for node in (words, end, loop, whole):
+        node.set_lineno(1)
+    whole.set_environment(sandbox)
+    code = sandbox.compile(whole, name, name)
+    return Template.from_code(sandbox, code, sandbox.make_globals(None))

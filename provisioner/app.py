@@ -34,13 +34,14 @@ from provisioner.services.registrations import ExpiryTimer, RegistrationQueue
 from provisioner.services.watching import Watching
 from provisioner.settings import ServerSettings
 from provisioner.web.api.routes import add_api
+from provisioner.web.health import HEALTH
 from provisioner.web.identity import CONTEXT, DOORKEEPER, QUEUE, TOKENS
 from provisioner.web.listeners import listen_for_people, listen_for_phones
 from provisioner.web.pbx.routes import add_pbx
 from provisioner.web.phone.counters import DoorCounters
 from provisioner.web.phone.door import DoorParts, PhoneDoor
 from provisioner.web.problems import problems
-from provisioner.web.status import HEALTH, PARTS, add_status
+from provisioner.web.status import PARTS, add_status
 from provisioner.web.ui.routes import add_ui
 
 log = structlog.get_logger()

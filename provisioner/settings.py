@@ -30,6 +30,7 @@ class ServerSettings(BaseSettings):
     )
     database: str = Field(
         default="",
+        repr=False,
         description="Database URL; empty means SQLite in the data folder. postgresql+asyncpg://user:password@host/name",
     )
     public_host: str = Field(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -48,8 +48,8 @@ def _vendor_profiles_are_read_once() -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> SteppedClock:
-    """Stands still at the present second until a test moves it."""
-    return SteppedClock(datetime.now(UTC).replace(microsecond=0))
+    """Stands still, a little ahead of everything that was installed, until a test moves it."""
+    return SteppedClock(datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1))
 
 
 @pytest.fixture

@@ -165,6 +165,10 @@ class Lockout:
         self._subjects.drop(subject)
         self._at_home.drop(subject)
 
+    def restore(self, subject: Hashable, *, until: float, now: float) -> None:
+        """Take over a timed lock that was stored by an earlier run or another process; `until` past changes nothing."""
+        self._subjects.restore(subject, until, now)
+
     def is_home(self, subject: Hashable | None, source: Address) -> bool:
         """Tell whether the source is where the subject last succeeded."""
         return self._is_home(subject, client_key(source))
@@ -206,6 +210,14 @@ class _Counters:
         self._entries[key] = (count, now, now + self._steps.penalty(count))
         self._entries.move_to_end(key)
         return self._steps.lock_at is not None and count >= self._steps.lock_at
+
+    def restore(self, key: Hashable, until: float, now: float) -> None:
+        """Enter a lock that holds until then, as if the failures had been counted here."""
+        if until > now and self._steps.lock_at is not None and until > self.read(key, now)[1]:
+            count = max(self.read(key, now)[0], self._steps.lock_at)
+            if key not in self._entries and len(self._entries) >= self._most:
+                self._entries.popitem(last=False)
+            self._entries[key] = (count, now, until)
 
     def drop(self, key: Hashable) -> None:
         self._entries.pop(key, None)

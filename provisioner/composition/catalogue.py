@@ -85,7 +85,13 @@ def load_catalogue() -> Catalogue:
     defaults = {
         name: Composed(name, setting.default, Origin("default", "", setting.default)) for name, setting in settings.items()
     }
+    _zones()  # a walk through files: now, not when somebody saves a form
     return Catalogue(settings=settings, groups=data["groups"], defaults=defaults)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _setting(name: str, entry: dict[str, Any]) -> Setting:
@@ -139,7 +145,7 @@ def _check_text(setting: Setting, value: Any) -> str:
     word = str(value)
     if len(word) > _TEXT_LIMIT:
         raise setting.refuse(f"has at most {_TEXT_LIMIT} characters")
-    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in word):
+    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000 for character in word):
         raise setting.refuse("has no line breaks or control characters")
     return word
 
@@ -172,7 +178,7 @@ def _check_number(setting: Setting, value: Any) -> str:
 
 def _check_timezone(setting: Setting, value: Any) -> str:
     word = str(value).strip()
-    if word not in available_timezones():
+    if word not in _zones():
         raise setting.refuse("is an IANA name such as Europe/Amsterdam or America/New_York")
     return word
 

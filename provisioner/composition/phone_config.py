@@ -45,7 +45,7 @@ class LineConfig:
     label: str = ""
     display_name: str = ""
     account: str = ""  # SIP user name, also the digest user
-    password: str = ""
+    password: str = field(default="", repr=False)
     domain: str = ""  # SIP domain, also the digest realm
     registrar: str = ""  # host
     port: int = 0
@@ -79,7 +79,7 @@ class ServerFacts:
 
     https_url: str  # https://prov.example.net:8443
     http_url: str  # http://prov.example.net:8080 ("" when switched off)
-    action_url: str = ""  # https://…/a/<unguessable> ("" when the profile does not need it)
+    action_url: str = field(default="", repr=False)  # https://…/a/<unguessable> ("" when the profile does not need it)
     ca_url: str = ""  # where the own CA certificate can be fetched
 
 
@@ -93,10 +93,10 @@ class PhoneConfig:
     model: str
     firmware: str  # "" when the phone was never seen
     username: str  # device configuration credentials, for this server
-    password: str
-    path: str  # "/p" or "/p/t/<token>": the folder that the phone fetches from
+    password: str = field(repr=False)
+    path: str = field(repr=False)  # "/p" or "/p/t/<token>": the folder that the phone fetches from
     server: ServerFacts
-    settings: Mapping[str, Composed]
+    settings: Mapping[str, Composed] = field(repr=False)
     lines: tuple[LineConfig, ...]
     time: TimeRule
     keys: tuple[KeyConfig, ...] = ()

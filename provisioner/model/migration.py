@@ -1,5 +1,6 @@
 """Bringing a database to the code's schema, and refusing one that is newer."""
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
@@ -33,13 +34,17 @@ async def check_schema(store: Store) -> None:
     """Raise DatabaseNotMigrated or DatabaseTooNew unless the database has exactly the code's schema."""
     async with store.engine.connect() as connection:
         current = await connection.run_sync(_current)
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    head = await asyncio.to_thread(_head)
     if current == head:
         return
-    _refuse_newer(current)
+    await asyncio.to_thread(_refuse_newer, current)
     raise DatabaseNotMigrated(
         "The database is older than the program: run `provisioner db upgrade`.", current=current, head=head
     )
+
+
+def _head() -> str | None:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def _upgrade(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -28,7 +28,7 @@ class NewApiToken:
     """A token and its text, which is shown now and never again."""
 
     row: ApiToken
-    text: str
+    text: str = field(repr=False)
 
 
 class TokenBook:

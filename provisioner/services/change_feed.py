@@ -95,7 +95,7 @@ class ChangeFeed:
 
     async def _learn(self) -> None:
         async with self._store.read() as session:
-            now = dict((await session.execute(select(Counter.name, Counter.value))))
+            now = dict((await session.execute(select(Counter.name, Counter.value))).all())
             since = self._seen[CONFIGURATION]
             if now[CONFIGURATION] > since:
                 devices = (await session.execute(select(Device.id, Device.tenant_id).where(Device.changed_seq > since))).all()

@@ -1,6 +1,9 @@
 """Everything stored about one device, read in a few plain queries: the cold path of a phone's request."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from ipaddress import ip_network
 from typing import Any
 
@@ -10,6 +13,7 @@ from provisioner.access.addresses import Network
 from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
 from provisioner.composition.compose import KeyLayer, Layer
 from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
+from provisioner.composition.time_rule import time_rule
 from provisioner.errors import Unavailable
 from provisioner.model import Device, FunctionKey, InternalNumber, Line, SettingValue, Site, Tenant, User
 from provisioner.model.store import AnyRow, Quick
@@ -68,8 +72,38 @@ async def read_clear_text_networks(quick: Quick) -> tuple[Network, ...]:
     return tuple(sorted({ip_network(text) for row in rows for text in row.networks}, key=str))
 
 
-async def read_phone_config(quick: Quick, context: Context, facts: DeviceFacts) -> PhoneConfig:
-    """Compose what this device should be now."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What composition needs of one device, all from one moment; secrets in clear."""
+
+    stored: StoredDevice
+    shape: Shape
+    server: ServerFacts
+
+
+async def compose_parts(context: Context, parts: Parts) -> PhoneConfig:
+    """What the device should be now. The first look at a time zone reads files and counts through years: in a thread."""
+    today = context.clock().date()
+    zone = _zone(context, parts.stored.layers)
+    if (zone, today) not in _ZONES_KNOWN:
+        await asyncio.to_thread(time_rule, zone, since=today)
+        if len(_ZONES_KNOWN) > 2_000:
+            _ZONES_KNOWN.clear()
+        _ZONES_KNOWN.add((zone, today))
+    return assemble(context.catalogue, parts.stored, shape=parts.shape, server=parts.server, today=today)
+
+
+_ZONES_KNOWN: set[tuple[str, date]] = set()
+
+
+def _zone(context: Context, layers: Sequence[Layer]) -> str:
+    timezone = [layer.values["timezone"] for layer in layers if "timezone" in layer.values]
+    chosen: str = (timezone[-1] if timezone else None) or context.catalogue["timezone"].default
+    return chosen
+
+
+async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Parts:
+    """Everything that is composed; nothing here waits but for the database."""
     model = _model_of(context, facts)
     lines = await quick.all(_LINES, device_id=facts.id)
     owner = next((line for line in lines if line.user_id is not None), None)
@@ -102,7 +136,7 @@ async def read_phone_config(quick: Quick, context: Context, facts: DeviceFacts) 
         key_layers=key_layers,
     )
     shape = Shape(lines=model.lines, keys=model.keys_accepted or model.keys, modules=model.modules, module_keys=model.module_keys)
-    return assemble(context.catalogue, stored, shape=shape, server=server_facts(context, facts), today=context.clock().date())
+    return Parts(stored, shape, server_facts(context, facts))
 
 
 def _model_of(context: Context, facts: DeviceFacts) -> Model:

@@ -30,7 +30,7 @@ class Enrolled:
     """A new device with its password, which is shown now and never again."""
 
     device: Device
-    password: str
+    password: str = field(repr=False)
     was_generated: bool
     warnings: Sequence[str] = field(default=())
 

@@ -68,6 +68,7 @@ class FetchLog:
         self._hub = hub
         self._notes: deque[Note] = deque()
         self._arrived = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self._grown: Counter[int] = Counter()
         self.dropped = 0
         self.written = 0
@@ -94,8 +95,9 @@ class FetchLog:
 
     async def flush(self) -> None:
         """Write everything that waits now; on failure it waits on."""
-        for _ in range(-(-len(self._notes) // BATCH)):
-            await self._flush_batch(list(islice(self._notes, BATCH)))
+        async with self._flushing:
+            for _ in range(-(-len(self._notes) // BATCH)):
+                await self._flush_batch(list(islice(self._notes, BATCH)))
 
     async def _flush_batch(self, notes: Sequence[Note]) -> None:
         fit = [note._replace(agent=plain(note.agent, limit=200), path=plain(note.path, limit=200)) for note in notes]

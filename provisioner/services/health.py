@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from provisioner.pki.tls import FailedHandshakes
+from provisioner.pki.tls import CERTIFICATE, REFUSED, FailedHandshakes
 from provisioner.pki.trust import Trust
 from provisioner.pki.watch import watch
 from provisioner.services.context import Context
@@ -13,6 +13,12 @@ from provisioner.services.fetch_log import FetchLog
 
 Level = Literal["error", "warning"]
 FREE_BYTES_WANTED = 200 * 1024 * 1024
+
+
+_HANDSHAKES = {
+    CERTIFICATE: "{count} connections were refused because of the phone's certificate",
+    REFUSED: "{count} times a phone did not accept the server's certificate (does it trust the authority?)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,10 @@ class Health:
         return findings
 
     def _refused(self) -> Sequence[Finding]:
-        certificates = sum(count for (kind, _), count in self._handshakes.counts.items() if kind == "certificate")
-        if not certificates:
-            return []
-        newest = next((failure for failure in self._handshakes.latest if failure.kind == "certificate"), None)
-        why = f"; the newest: {newest.cause}" if newest else ""
-        return [Finding("warning", f"{certificates} connections were refused because of the phone's certificate{why}.")]
+        """Phones that could not even connect: they leave no line in any provisioning log."""
+        return [finding for kind, sentence in _HANDSHAKES.items() if (finding := self._failed(kind, sentence))]
+
+    def _failed(self, kind: str, sentence: str) -> Finding | None:
+        count = sum(number for (known, _), number in self._handshakes.counts.items() if known == kind)
+        newest = next((failure.cause for failure in self._handshakes.latest if failure.kind == kind), "")
+        return Finding("warning", sentence.format(count=count) + (f"; the newest: {newest}." if newest else ".")) if count else None

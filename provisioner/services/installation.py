@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -36,7 +36,7 @@ class Installed:
     """What `install` made: `password` of the first operator is shown once, None when there was one already."""
 
     login: str
-    password: str | None
+    password: str | None = field(repr=False)
 
 
 async def install(settings: ServerSettings, *, clock: Clock = system_clock) -> Installed:
@@ -75,7 +75,7 @@ async def open_context(settings: ServerSettings, *, store: Store, clock: Clock =
         read_policy(settings.policy)
     except InvalidPolicy as error:
         raise CannotStart(f"The setting `policy` is not usable: {error.detail}") from error
-    catalogue = load_catalogue()
+    catalogue = await asyncio.to_thread(load_catalogue)
     profiles = await asyncio.to_thread(load_profiles, settings.profiles or PROFILES, settings=catalogue.settings)
     if not profiles.all and not profiles.broken:
         raise CannotStart(f"There are no vendor profiles in {settings.profiles or PROFILES}.")

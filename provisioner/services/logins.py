@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Any
@@ -35,7 +35,7 @@ class LoggedIn:
 
     actor: Actor
     login: Login
-    token: str | None
+    token: str | None = field(repr=False)
     max_age: int | None
 
 

@@ -21,7 +21,7 @@ from provisioner.model.text import plain
 from provisioner.profiles.manifest import FileRule
 from provisioner.services.change_feed import ChangedDevices
 from provisioner.services.context import Actor, Context
-from provisioner.services.device_graph import DeviceFacts, accepted_passwords, policy_of, profile_of, read_clear_text_networks, read_device, read_phone_config
+from provisioner.services.device_graph import DeviceFacts, accepted_passwords, compose_parts, policy_of, profile_of, read_clear_text_networks, read_device, read_parts
 from provisioner.services.enrolment import find_device
 
 STRANGERS_REMEMBERED = 20_000
@@ -29,14 +29,13 @@ STRANGERS_REMEMBERED = 20_000
 
 
 LOCKS_REMEMBERED = 50_000
-PLANS_REMEMBERED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     """A file ready to go out."""
 
-    body: bytes
+    body: bytes = field(repr=False)
     content_type: str
     hash: str
     """SHA-256 of the body, hexadecimal: the strong ETag and what the log keeps."""
@@ -79,7 +78,6 @@ class PhoneFiles:
         self._loading: dict[str, asyncio.Task[PhoneRecord]] = {}
         self._rendering: dict[tuple[int, int, str], asyncio.Task[Served]] = {}
         self._locks: dict[str, float] = {}
-        self._planned: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._clear_text: tuple[Network, ...] | None = None
         self._news = 0
 
@@ -255,23 +253,19 @@ class PhoneFiles:
             if facts is None:
                 self._drop(record.mac)
                 raise NotFound("The device was removed.")
-            config = await read_phone_config(quick, self._context, facts)
-        await self._make_plan(config)
+            parts = await read_parts(quick, self._context, facts)
+        config = await compose_parts(self._context, parts)
+        await self._prepare(config)
         served = render(self._context, config, rule, revision=facts.revision)
         if not record.is_stale and record.revision == facts.revision:
             self._remember(record, rule, served)
         return served
 
-    async def _make_plan(self, config: PhoneConfig) -> None:
+    async def _prepare(self, config: PhoneConfig) -> None:
         """The first phone of a model and firmware makes its profile compile what they need; not on the event loop."""
-        kind = (config.profile, config.model, config.firmware)
         renderer = self._context.profiles.renderers.get(config.profile)
-        if renderer is None or kind in self._planned:
-            return
-        await asyncio.to_thread(renderer.limits, config)
-        self._planned[kind] = None
-        while len(self._planned) > PLANS_REMEMBERED:
-            self._planned.popitem(last=False)
+        if renderer is not None and not renderer.is_ready(config.model, config.firmware):
+            await asyncio.to_thread(renderer.prepare, config.model, config.firmware)
 
     def _remember(self, record: PhoneRecord, rule: FileRule, served: Served) -> None:
         record.files[rule.id] = served
@@ -308,7 +302,8 @@ async def compose_device(context: Context, actor: Actor, *, device_id: int) -> P
             raise NotFound("There is no such device.")
         if profile_of(context, facts) is None:
             raise Unavailable(f"The vendor profile {facts.profile} is switched off because its folder is broken.")
-        return await read_phone_config(quick, context, facts)
+        parts = await read_parts(quick, context, facts)
+    return await compose_parts(context, parts)
 
 
 async def preview_files(context: Context, actor: Actor, *, device_id: int) -> Sequence[tuple[FileRule, Served]]:

@@ -9,7 +9,9 @@ from provisioner.access.reasons import Reason
 from provisioner.model import Device, Fetch
 from provisioner.services.context import Actor, Context
 
-NORMAL = frozenset({Reason.ALLOWED, Reason.NO_CREDENTIALS, Reason.STALE_NONCE, Reason.NOT_OFFERED, Reason.WRONG_REALM})
+NORMAL = frozenset(
+    {Reason.ALLOWED, Reason.NO_CREDENTIALS, Reason.STALE_NONCE, Reason.NOT_OFFERED, Reason.WRONG_REALM}
+)
 """Part of every healthy exchange: the phone is asked, and answers the second time."""
 
 
@@ -19,7 +21,9 @@ class Refusal:
     device_name: str
 
 
-async def list_refusals(context: Context, actor: Actor, *, tenant_id: int, limit: int = 8) -> Sequence[Refusal]:
+async def list_refusals(
+    context: Context, actor: Actor, *, tenant_id: int, limit: int = 8
+) -> Sequence[Refusal]:
     """Newest first; at most one for each device and reason, so that one stubborn phone does not hide the others."""
     statement = (
         select(Fetch, Device.name)

@@ -72,6 +72,7 @@ class RegistrationQueue:
         self._events: deque[RegistrationEvent] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self._idle.set()
         self.applied = 0
         self.left_out = 0
@@ -98,11 +99,15 @@ class RegistrationQueue:
 
     async def flush(self) -> None:
         """Apply everything that waits now; what cannot be applied yet waits on."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._events:
             batch = [self._events[index] for index in range(min(BATCH, len(self._events)))]
             try:
                 await apply_events(self._context, batch)
-            except (DataError, IntegrityError, StatementError) as error:
+            except _UNFIT as error:
                 if _may_pass(error):
                     raise
                 await self._apply_singly(batch)
@@ -124,14 +129,18 @@ class RegistrationQueue:
         for event in batch:
             try:
                 await apply_events(self._context, [event])
-            except (DataError, IntegrityError, StatementError) as error:
+            except _UNFIT as error:
                 if _may_pass(error):
                     raise
                 log.error("a registration event cannot be stored and is left out", kind=event.kind, error=type(error).__name__)
                 self.left_out += 1
 
 
-def _may_pass(error: SQLAlchemyError) -> bool:
+_UNFIT = (DataError, IntegrityError, StatementError, ValueError)
+"""What an event that the database cannot take is refused with; ValueError stands for text that is none."""
+
+
+def _may_pass(error: Exception) -> bool:
     """Whether trying again may help: the fault lies with the database, not with the event."""
     return isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError)
 

@@ -18,7 +18,7 @@ DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)
 TOKENS = web.AppKey("tokens", TokenBook)
 QUEUE = web.AppKey("queue", RegistrationQueue)
 
-_PERSON = "provisioner.person"
+_PERSON = web.RequestKey[LoggedIn | None]("person")
 
 
 async def person(request: web.Request) -> LoggedIn | None:

@@ -9,11 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from provisioner.errors import ProvisionerError
-from provisioner.services.health import Health
+from provisioner.web.health import HEALTH
 from provisioner.web.identity import CONTEXT, QUEUE
 from provisioner.web.phone.door import DoorParts
 
-HEALTH = web.AppKey("health", Health)
 PARTS = web.AppKey("parts", DoorParts)
 _REGISTRY = web.AppKey("registry", CollectorRegistry)
 

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1"
+_PATIENCE = 60.0
 
 
 class Measurable(Program):
@@ -49,6 +51,13 @@ class Measurable(Program):
         return {**os.environ, "PYTHONPATH": path}
 
     def is_up(self) -> bool:
+        # asked in a finer rhythm and longer than other programs are: the start of a large fleet is a figure of its own
+        end = time.monotonic() + _PATIENCE
+        while not (answers := self._answers()) and self.is_running and time.monotonic() < end:
+            time.sleep(0.01)
+        return answers
+
+    def _answers(self) -> bool:
         connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=10)
         try:
             connection.request("GET", self._target, headers=dict(self._headers))

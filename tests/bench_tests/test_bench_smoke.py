@@ -18,7 +18,17 @@ needs_programs = [
 JUDGED = {"keep-alive": 2, "tls": 1, "growth": 4, "first-fetch": 2, "workers": 1}
 
 
-@pytest.mark.parametrize("group", [pytest.param(group, marks=needs_programs) for group in GROUPS])
+SHORT = ("keep-alive", "first-fetch")
+"""Together they use every part of the harness but the TLS client; the others start many servers and are marked `bench`."""
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(group, marks=needs_programs if group in SHORT else [*needs_programs, pytest.mark.bench])
+        for group in GROUPS
+    ],
+)
 def test_every_group_gives_its_rows(group: str, tmp_path: Path) -> None:
     figures = run(TINY, [group])
     judged = [figure for figure in figures if figure.is_met is not None]

@@ -16,7 +16,11 @@ def mac(number: int) -> str:
 
 
 async def enrolled(context: Context, tenant: Tenant, number: int = 1, **fields: Any) -> Enrolled:
-    return await enrol(context, SYSTEM, **({"tenant_id": tenant.id, "mac": mac(number), "password": GOOD_PASSWORD} | MODEL | fields))
+    return await enrol(
+        context,
+        SYSTEM,
+        **({"tenant_id": tenant.id, "mac": mac(number), "password": GOOD_PASSWORD} | MODEL | fields),
+    )
 
 
 async def device_of(context: Context, tenant: Tenant, number: int = 1, **fields: Any) -> Device:

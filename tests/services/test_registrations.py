@@ -43,7 +43,13 @@ class Line:
 
     def event(self, kind: str, second: float, **fields: Any) -> RegistrationEvent:
         at = self.start + timedelta(seconds=second)
-        values: dict[str, Any] = {"kind": kind, "account": self.account, "at": at, "contact": PHONE, "call_id": "call-a"}
+        values: dict[str, Any] = {
+            "kind": kind,
+            "account": self.account,
+            "at": at,
+            "contact": PHONE,
+            "call_id": "call-a",
+        }
         if kind in {"register", "refresh"}:
             values["expires_at"] = at + timedelta(seconds=300)
         return RegistrationEvent(**(values | fields))
@@ -70,7 +76,12 @@ async def test_a_phone_registers_refreshes_and_signs_off(line: Line) -> None:
     await line.hear(line.event("register", 0, cseq=1, user_agent="snomD785/10.1"))
     row = await line.row()
     assert row is not None
-    assert (row.state, row.since, row.until, row.reason) == ("registered", line.start, line.start + timedelta(seconds=300), "snomD785/10.1")
+    assert (row.state, row.since, row.until, row.reason) == (
+        "registered",
+        line.start,
+        line.start + timedelta(seconds=300),
+        "snomD785/10.1",
+    )
     await line.hear(line.event("refresh", 150, cseq=2))
     row = await line.row()
     assert row is not None
@@ -112,7 +123,11 @@ async def test_a_refused_password_shows_but_never_clears_a_tick(line: Line) -> N
     await line.hear(line.event("auth-failed", 0, source="203.0.113.9:5060"))
     row = await line.row()
     assert row is not None
-    assert (row.state, "refused the SIP password" in row.reason, "203.0.113.9" in row.reason) == ("failed", True, True)
+    assert (row.state, "refused the SIP password" in row.reason, "203.0.113.9" in row.reason) == (
+        "failed",
+        True,
+        True,
+    )
     await line.hear(line.event("register", 1), line.event("auth-failed", 2))
     assert await line.state() == "registered"
     await line.hear(line.event("unregister", 3, cseq=4), line.event("auth-failed", 4))
@@ -121,7 +136,9 @@ async def test_a_refused_password_shows_but_never_clears_a_tick(line: Line) -> N
 
 async def test_the_whole_list_of_contacts_replaces_what_was_known(line: Line) -> None:
     end = line.start + timedelta(seconds=300)
-    await line.hear(line.event("register", 0, contacts=(Contact(PHONE, end), Contact("sip:d1@192.0.2.8", end))))
+    await line.hear(
+        line.event("register", 0, contacts=(Contact(PHONE, end), Contact("sip:d1@192.0.2.8", end)))
+    )
     await line.hear(line.event("unregister", 5, cseq=2, contacts=(Contact("sip:d1@192.0.2.8", end),)))
     assert await line.state() == "registered"
     await line.hear(line.event("unregister", 6, call_id="call-b", contact="sip:d1@192.0.2.8", contacts=()))
@@ -129,7 +146,9 @@ async def test_the_whole_list_of_contacts_replaces_what_was_known(line: Line) ->
 
 
 async def test_a_star_signs_all_contacts_off(line: Line) -> None:
-    await line.hear(line.event("register", 0, cseq=1), line.event("register", 1, contact="sip:other@x", call_id="call-b"))
+    await line.hear(
+        line.event("register", 0, cseq=1), line.event("register", 1, contact="sip:other@x", call_id="call-b")
+    )
     await line.hear(line.event("unregister", 5, cseq=2, contact="*"))
     assert await line.state() == "unregistered"
 
@@ -143,7 +162,9 @@ async def test_spellings_of_a_contact_are_one_contact(line: Line) -> None:
 async def test_unknown_accounts_and_foreign_tenants_are_ignored(line: Line, other_tenant: Tenant) -> None:
     """T27: a token of one tenant cannot turn another tenant's tick."""
     assert await apply_events(line.context, [replace(line.event("register", 0), account="nobody")]) == 0
-    assert await apply_events(line.context, [replace(line.event("register", 0), tenant_id=other_tenant.id)]) == 0
+    assert (
+        await apply_events(line.context, [replace(line.event("register", 0), tenant_id=other_tenant.id)]) == 0
+    )
     assert await line.state() == "never"
 
 
@@ -198,7 +219,12 @@ async def test_a_full_state_takes_ticks_away_and_gives_them(line: Line, tenant: 
     second = await device_of(line.context, tenant, 2)
     new = second.lines[0].account
     end = line.start + timedelta(seconds=600)
-    changed = await reconcile(line.context, SYSTEM, at=line.start + timedelta(seconds=60), contacts={new: [Contact("sip:x@192.0.2.3", end)]})
+    changed = await reconcile(
+        line.context,
+        SYSTEM,
+        at=line.start + timedelta(seconds=60),
+        contacts={new: [Contact("sip:x@192.0.2.3", end)]},
+    )
     assert changed == 2
     assert await line.state() == "unregistered"
     row = await line.row()
@@ -218,16 +244,36 @@ async def test_a_full_state_of_one_tenant_leaves_the_others_alone(line: Line, ot
     """T27."""
     await line.hear(line.event("register", 0))
     foreign = Actor(name="pbx", role=Role.PBX, tenant_id=other_tenant.id)
-    assert await reconcile(line.context, foreign, at=line.start + timedelta(seconds=60), contacts={line.account: []}) == 0
+    assert (
+        await reconcile(
+            line.context, foreign, at=line.start + timedelta(seconds=60), contacts={line.account: []}
+        )
+        == 0
+    )
     assert await line.state() == "registered"
     assert await states_of(line.context, foreign, device_ids=[line.device_id]) == {}
 
 
 async def test_words_that_cannot_matter_any_more_are_forgotten(line: Line) -> None:
     for second in range(20):
-        await line.hear(line.event("register", second, call_id=f"call-{second}", contacts=(Contact(PHONE, line.start + timedelta(days=2)),)))
+        await line.hear(
+            line.event(
+                "register",
+                second,
+                call_id=f"call-{second}",
+                contacts=(Contact(PHONE, line.start + timedelta(days=2)),),
+            )
+        )
     line.clock.advance(timedelta(hours=2))
-    await line.hear(line.event("refresh", 7200, call_id="call-19", cseq=1, contacts=(Contact(PHONE, line.start + timedelta(days=2)),)))
+    await line.hear(
+        line.event(
+            "refresh",
+            7200,
+            call_id="call-19",
+            cseq=1,
+            contacts=(Contact(PHONE, line.start + timedelta(days=2)),),
+        )
+    )
     async with line.context.store.read() as session:
         words = (await session.execute(select(Binding))).scalars().all()
     assert {word.call_id for word in words} == {"call-19"}
@@ -239,7 +285,10 @@ async def test_a_hint_fills_in_and_never_overrules_the_registrar(line: Line) -> 
         from provisioner.services.enrolment import get_device
 
         device = await get_device(line.context, SYSTEM, device_id=line.device_id)
-        assert await take_hint(line.context, token=reveal(line.context, device, "action_token"), event=event) is not None
+        assert (
+            await take_hint(line.context, token=reveal(line.context, device, "action_token"), event=event)
+            is not None
+        )
 
     await hint("registered")
     row = await line.row()
@@ -295,7 +344,12 @@ async def test_a_full_queue_sends_the_registrar_away(line: Line, monkeypatch: py
 
 async def test_an_event_no_database_can_take_does_not_hold_up_the_others(line: Line) -> None:
     queue = RegistrationQueue(line.context, lambda: None)
-    queue.put([line.event("register", 0, user_agent="half \ud800 of a character"), line.event("register", 1, cseq=2, call_id="call-b")])
+    queue.put(
+        [
+            line.event("register", 0, user_agent="half \ud800 of a character"),
+            line.event("register", 1, cseq=2, call_id="call-b"),
+        ]
+    )
     await queue.flush()
     assert await line.state() == "registered"
     assert queue.left_out == 1
@@ -324,9 +378,19 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
         for cseq in range(1, draw(st.integers(1, 4)) + 1):
             second += draw(st.integers(0, 20))
             kind = draw(st.sampled_from(["register", "refresh", "unregister", "expired"]))
-            one: dict[str, Any] = {"kind": kind, "second": second, "cseq": cseq, "call_id": call, "contact": draw(CONTACTS)}
+            one: dict[str, Any] = {
+                "kind": kind,
+                "second": second,
+                "cseq": cseq,
+                "call_id": call,
+                "contact": draw(CONTACTS),
+            }
             if draw(st.booleans()):
-                one["contacts"] = draw(st.lists(st.tuples(CONTACTS, st.integers(30, 400)), max_size=3, unique_by=lambda pair: pair[0]))
+                one["contacts"] = draw(
+                    st.lists(
+                        st.tuples(CONTACTS, st.integers(30, 400)), max_size=3, unique_by=lambda pair: pair[0]
+                    )
+                )
             said.append(one)
     for second in draw(st.lists(MOMENTS, max_size=2)):
         said.append({"kind": "auth-failed", "second": second, "cseq": 0, "call_id": ""})
@@ -339,7 +403,9 @@ def _events(line: Line, said: Sequence[dict[str, Any]]) -> list[RegistrationEven
         fields = dict(one)
         kind, second = fields.pop("kind"), fields.pop("second")
         if "contacts" in fields:
-            fields["contacts"] = tuple(Contact(uri, line.start + timedelta(seconds=left)) for uri, left in fields["contacts"])
+            fields["contacts"] = tuple(
+                Contact(uri, line.start + timedelta(seconds=left)) for uri, left in fields["contacts"]
+            )
         events.append(line.event(kind, second, **fields))
     return events
 
@@ -364,15 +430,19 @@ async def test_any_order_any_batching_and_duplicates_end_in_the_same_state(line:
     @given(said=histories(), data=st.data())
     def check(said: list[dict[str, Any]], data: st.DataObject) -> None:
         events = _events(line, said)
-        shuffled = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))]))
+        shuffled = data.draw(
+            st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))])
+        )
         cut = data.draw(st.integers(0, len(shuffled)))
-        one = asyncio.run_coroutine_threadsafe(_outcome(line, [sorted(events, key=lambda event: event.at)]), loop).result(30)
-        other = asyncio.run_coroutine_threadsafe(_outcome(line, [shuffled[:cut], shuffled[cut:]]), loop).result(30)
+        one = asyncio.run_coroutine_threadsafe(
+            _outcome(line, [sorted(events, key=lambda event: event.at)]), loop
+        ).result(30)
+        other = asyncio.run_coroutine_threadsafe(
+            _outcome(line, [shuffled[:cut], shuffled[cut:]]), loop
+        ).result(30)
         assert one == other
         tried.append(one)
 
     await asyncio.to_thread(check)
     assert len(set(map(str, tried))) > 3
     assert {RegistrationState.REGISTERED} <= {state[0] for state in tried}  # type: ignore[index]
-
-

@@ -27,7 +27,9 @@ from provisioner.services.users import create_user
 
 
 async def _device(context: Context, tenant: Tenant, mac: str = "000413000001", **fields: Any) -> Device:
-    enrolled = await enrol(context, SYSTEM, tenant_id=tenant.id, profile="snom", model="D785", mac=mac, **fields)
+    enrolled = await enrol(
+        context, SYSTEM, tenant_id=tenant.id, profile="snom", model="D785", mac=mac, **fields
+    )
     return enrolled.device
 
 
@@ -42,7 +44,9 @@ async def test_a_tenant_is_listed_with_how_much_it_has(context: Context, tenant:
     assert (summary.tenant.key, summary.users, summary.devices) == ("acme", 1, 1)
 
 
-async def test_an_admin_sees_the_own_tenant_only(context: Context, tenant: Tenant, other_tenant: Tenant) -> None:
+async def test_an_admin_sees_the_own_tenant_only(
+    context: Context, tenant: Tenant, other_tenant: Tenant
+) -> None:
     """T27."""
     admin = Actor(name="ann", role=Role.ADMIN, tenant_id=tenant.id)
     assert [one.tenant.id for one in await list_tenants(context, admin)] == [tenant.id]
@@ -93,12 +97,19 @@ async def test_a_key_is_taken_once(context: Context, tenant: Tenant) -> None:
         ("id", 7),
     ],
 )
-async def test_a_wrong_value_is_named_and_changes_nothing(context: Context, tenant: Tenant, field: str, value: object) -> None:
+async def test_a_wrong_value_is_named_and_changes_nothing(
+    context: Context, tenant: Tenant, field: str, value: object
+) -> None:
     with pytest.raises(BadInput) as caught:
         await update_tenant(context, SYSTEM, tenant_id=tenant.id, **{field: value})
     assert caught.value.field == field
     after = await get_tenant(context, SYSTEM, tenant_id=tenant.id)
-    assert (after.name, after.sip_domain, after.networks, after.password_minimum) == ("Acme", "acme.test", [], 6)
+    assert (after.name, after.sip_domain, after.networks, after.password_minimum) == (
+        "Acme",
+        "acme.test",
+        [],
+        6,
+    )
 
 
 async def test_a_policy_that_cannot_be_understood_is_refused(context: Context, tenant: Tenant) -> None:
@@ -106,7 +117,9 @@ async def test_a_policy_that_cannot_be_understood_is_refused(context: Context, t
         await update_tenant(context, SYSTEM, tenant_id=tenant.id, policy="passwort")
 
 
-async def test_phones_get_a_new_file_when_the_domain_or_the_policy_changes_and_only_then(context: Context, tenant: Tenant, other_tenant: Tenant) -> None:
+async def test_phones_get_a_new_file_when_the_domain_or_the_policy_changes_and_only_then(
+    context: Context, tenant: Tenant, other_tenant: Tenant
+) -> None:
     mine, foreign = await _device(context, tenant), await _device(context, other_tenant, "000413000002")
     for fields, rises in (
         ({"sip_domain": "new.acme.test"}, 1),
@@ -123,7 +136,9 @@ async def test_phones_get_a_new_file_when_the_domain_or_the_policy_changes_and_o
 
 
 async def test_networks_are_kept_in_one_form(context: Context, tenant: Tenant) -> None:
-    changed = await update_tenant(context, SYSTEM, tenant_id=tenant.id, networks="192.0.2.7/24, 2001:db8::/32")
+    changed = await update_tenant(
+        context, SYSTEM, tenant_id=tenant.id, networks="192.0.2.7/24, 2001:db8::/32"
+    )
     assert changed.networks == ["192.0.2.0/24", "2001:db8::/32"]
 
 
@@ -134,7 +149,9 @@ async def test_clear_text_is_switched_on_in_writing(context: Context, tenant: Te
     assert (entry.action, entry.detail["is_clear_text_allowed"]) == ("tenant.update", True)
 
 
-async def test_premium_is_not_taken_from_people_with_several_devices(context: Context, tenant: Tenant) -> None:
+async def test_premium_is_not_taken_from_people_with_several_devices(
+    context: Context, tenant: Tenant
+) -> None:
     ann = await create_user(context, SYSTEM, tenant_id=tenant.id, name="Ann")
     room = await create_user(context, SYSTEM, tenant_id=tenant.id, name="Room", kind="conference")
     for number, user in enumerate([ann, ann, room, room]):
@@ -160,7 +177,9 @@ async def test_a_tenant_with_devices_is_not_removed(context: Context, tenant: Te
 async def test_a_site_goes_with_its_settings_and_its_phones_stay(context: Context, tenant: Tenant) -> None:
     site = await create_site(context, SYSTEM, tenant_id=tenant.id, name="Depot")
     device = await _device(context, tenant, site_id=site.id)
-    await put_settings(context, SYSTEM, tenant_id=tenant.id, scope="site", ref=str(site.id), values={"language": "nl"})
+    await put_settings(
+        context, SYSTEM, tenant_id=tenant.id, scope="site", ref=str(site.id), values={"language": "nl"}
+    )
     before = await _revision(context, device)
     await delete_site(context, SYSTEM, site_id=site.id)
     after = await get_device(context, SYSTEM, device_id=device.id)
@@ -170,7 +189,9 @@ async def test_a_site_goes_with_its_settings_and_its_phones_stay(context: Contex
         await get_settings(context, SYSTEM, tenant_id=tenant.id, scope="site", ref=str(site.id))
 
 
-async def test_two_sites_of_a_tenant_do_not_share_a_name(context: Context, tenant: Tenant, other_tenant: Tenant) -> None:
+async def test_two_sites_of_a_tenant_do_not_share_a_name(
+    context: Context, tenant: Tenant, other_tenant: Tenant
+) -> None:
     await create_site(context, SYSTEM, tenant_id=tenant.id, name="Depot")
     await create_site(context, SYSTEM, tenant_id=other_tenant.id, name="Depot")
     with pytest.raises(Conflict):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,6 @@ from provisioner.services.registrations import RegistrationEvent, RegistrationQu
 from provisioner.services.tenants import create_tenant, update_tenant
 from provisioner.services.watching import Target, Watching, event_of, registrar_address
 from tests.support.program import until
-from tests.support.server import opened_context
 
 PHONE = "sip:d@192.0.2.51:5060"
 
@@ -94,35 +92,32 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+async def place(context: Context, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     monkeypatch.setattr(watching_module, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(watching_module, "RETRY_SECONDS", 0.05)
-    async with opened_context(tmp_path) as context:
-        watchers: list[FakeWatcher] = []
-        trouble: list[Exception] = []
+    watchers: list[FakeWatcher] = []
+    trouble: list[Exception] = []
 
-        def make(target: Target, on_state: OnState) -> FakeWatcher:
-            watchers.append(FakeWatcher(target, on_state, trouble))
-            return watchers[-1]
+    def make(target: Target, on_state: OnState) -> FakeWatcher:
+        watchers.append(FakeWatcher(target, on_state, trouble))
+        return watchers[-1]
 
-        queue = RegistrationQueue(context, lambda: None)
-        watching = Watching(context, queue.put, make=make)
-        feed = ChangeFeed(context.store, context.hub, lambda _: watching.wake())
-        await feed.start()
-        tenant = await create_tenant(
-            context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test", watch_registrar="pbx.acme.test"
-        )
-        tasks = [asyncio.create_task(work()) for work in (feed.run, queue.run, watching.run)]
-        try:
-            yield Place(context, tenant, queue, watching, watchers, trouble)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [end for end in ends if not isinstance(end, asyncio.CancelledError)] == []
-            assert not [watcher for watcher in watchers if not watcher.is_stopped], (
-                "a watcher was left running"
-            )
+    queue = RegistrationQueue(context, lambda: None)
+    watching = Watching(context, queue.put, make=make)
+    feed = ChangeFeed(context.store, context.hub, lambda _: watching.wake())
+    await feed.start()
+    tenant = await create_tenant(
+        context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test", watch_registrar="pbx.acme.test"
+    )
+    tasks = [asyncio.create_task(work()) for work in (feed.run, queue.run, watching.run)]
+    try:
+        yield Place(context, tenant, queue, watching, watchers, trouble)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [end for end in ends if not isinstance(end, asyncio.CancelledError)] == []
+        assert not [watcher for watcher in watchers if not watcher.is_stopped], "a watcher was left running"
 
 
 async def following(place: Place, *aors: str) -> FakeWatcher:
@@ -226,7 +221,7 @@ async def test_a_registrar_can_only_speak_of_accounts_of_its_tenant(place: Place
     assert foreign.id not in await states_of(place.context, SYSTEM, device_ids=[foreign.id])
 
 
-async def test_an_event_that_finds_no_room_waits_and_is_not_lost(tmp_path: Path) -> None:
+async def test_an_event_that_finds_no_room_waits_and_is_not_lost(context: Context) -> None:
     put: list[RegistrationEvent] = []
     tries = 0
 
@@ -237,9 +232,7 @@ async def test_an_event_that_finds_no_room_waits_and_is_not_lost(tmp_path: Path)
             raise Unavailable("Too many registration events are waiting.", retry_after=0.01)
         put.extend(events)
 
-    async with opened_context(tmp_path) as context:
-        watching = Watching(context, slow)
-        await watching._listener(7)("d1@acme.test", (seen(),), False)
+    await Watching(context, slow)._listener(7)("d1@acme.test", (seen(),), False)
     assert [(event.account, event.tenant_id) for event in put] == [("d1", 7)]
     assert tries == 3
 

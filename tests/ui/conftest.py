@@ -35,7 +35,9 @@ class Site:
         """A browser of this person; "" for a stranger."""
         if name not in self.sessions:
             cookies = {"session": self.office.tokens[name]} if name else {}
-            self.sessions[name] = ClientSession(self.server.make_url("/"), cookies=cookies, cookie_jar=CookieJar(unsafe=True))
+            self.sessions[name] = ClientSession(
+                self.server.make_url("/"), cookies=cookies, cookie_jar=CookieJar(unsafe=True)
+            )
         return self.sessions[name]
 
     async def get(self, path: str, *, who: str = "admin", status: int = 200, language: str = "") -> str:
@@ -43,7 +45,9 @@ class Site:
         async with self.browser(who).get(path, allow_redirects=False, headers=headers) as response:
             return await checked(response, status)
 
-    async def post(self, path: str, form: dict[str, str] | None = None, *, who: str = "admin", status: int = 303) -> str:
+    async def post(
+        self, path: str, form: dict[str, str] | None = None, *, who: str = "admin", status: int = 303
+    ) -> str:
         """The page that answers a form, or where it leads."""
         async with self.browser(who).post(path, data=form or {}, allow_redirects=False) as response:
             text = await checked(response, status)

@@ -73,13 +73,22 @@ def open_context(folder: Path) -> Context:
 async def furnish_office(context: Context) -> Office:
     """Migrate the database and put the office in."""
     await migrate(context.store)
-    acme = await create_tenant(context, SYSTEM, key="acme", name="Acme BV", sip_domain="acme.example.net", is_premium=True)
+    acme = await create_tenant(
+        context, SYSTEM, key="acme", name="Acme BV", sip_domain="acme.example.net", is_premium=True
+    )
     other = await create_tenant(context, SYSTEM, key="rival", name="Rival BV", sip_domain="rival.example.net")
     site = await create_site(context, SYSTEM, tenant_id=acme.id, name="Utrecht")
     other_site = await create_site(context, SYSTEM, tenant_id=other.id, name="Elsewhere")
     users = {}
-    for name, extension in (("Anna de Vries", "201"), ("Bram Jansen", "202"), ("Carla Smit", "203"), ("Reception", "200")):
-        user = await create_user(context, SYSTEM, tenant_id=acme.id, name=name, extension=extension, site_id=site.id)
+    for name, extension in (
+        ("Anna de Vries", "201"),
+        ("Bram Jansen", "202"),
+        ("Carla Smit", "203"),
+        ("Reception", "200"),
+    ):
+        user = await create_user(
+            context, SYSTEM, tenant_id=acme.id, name=name, extension=extension, site_id=site.id
+        )
         users[name] = user.id
     stranger = await create_user(context, SYSTEM, tenant_id=other.id, name="Rita Rival", extension="201")
     devices, accounts = {}, {}
@@ -105,7 +114,14 @@ async def furnish_office(context: Context) -> Office:
         devices[name] = made.device.id
         accounts[name] = made.device.lines[0].account
     foreign = await enrol(
-        context, SYSTEM, tenant_id=other.id, profile="snom", model="D785", mac="000413BB0001", name="Rival's", user_id=stranger.id
+        context,
+        SYSTEM,
+        tenant_id=other.id,
+        profile="snom",
+        model="D785",
+        mac="000413BB0001",
+        name="Rival's",
+        user_id=stranger.id,
     )
     await _report(context, accounts)
     await _ask(context, acme.id, devices)
@@ -176,7 +192,9 @@ async def _ask(context: Context, tenant_id: int, devices: Mapping[str, int]) -> 
             )
 
 
-async def _let_in(context: Context, acme: int, other: int, user_id: int) -> tuple[dict[str, int], dict[str, str]]:
+async def _let_in(
+    context: Context, acme: int, other: int, user_id: int
+) -> tuple[dict[str, int], dict[str, str]]:
     """A login and an open session for every role, and an admin of the other tenant."""
     passwords = PeoplesPasswords(hasher=HASHER)
     hashed = await passwords.hash_password(PASSWORD)
@@ -192,7 +210,13 @@ async def _let_in(context: Context, acme: int, other: int, user_id: int) -> tupl
     async with context.store.write() as session:
         for name, role, tenant_id, of_user in people:
             login = Login(
-                name=name, role=role.value, tenant_id=tenant_id, user_id=of_user, password_hash=hashed, is_blocked=False, created_at=now
+                name=name,
+                role=role.value,
+                tenant_id=tenant_id,
+                user_id=of_user,
+                password_hash=hashed,
+                is_blocked=False,
+                created_at=now,
             )
             session.add(login)
             await session.flush()

@@ -36,7 +36,9 @@ async def test_an_open_page_gets_the_present_and_then_every_change(site: Site) -
         assert "#i-circle-check" in tick["html"]
         event, change = await next_event(response)
         assert (event, change) == ("changed", {"topics": ["registration"], "devices": [spare]})
-        await apply_events(site.context, [registered(site.office.accounts["Spare phone"], cseq=2, kind="unregister")])
+        await apply_events(
+            site.context, [registered(site.office.accounts["Spare phone"], cseq=2, kind="unregister")]
+        )
         event, tick = await next_event(response)
         assert tick["state"] == "unregistered"
         assert "the phone signed off" in tick["html"]

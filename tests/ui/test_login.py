@@ -12,7 +12,9 @@ from tests.ui.office import PASSWORD
 async def test_the_right_password_opens_a_session_and_leads_on(site: Site) -> None:
     browser = site.browser()
     async with browser.post(
-        "/login", data={"name": "Admin", "password": PASSWORD, "next": "/t/acme/devices"}, allow_redirects=False
+        "/login",
+        data={"name": "Admin", "password": PASSWORD, "next": "/t/acme/devices"},
+        allow_redirects=False,
     ) as response:
         assert (response.status, response.headers["Location"]) == (303, "/t/acme/devices")
         cookie = response.cookies["session"]
@@ -40,7 +42,9 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_page(site: Site
     assert pages[0] == pages[1]
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", ""]
+)
 async def test_the_login_leads_to_no_foreign_site(site: Site, target: str) -> None:
     assert await site.post("/login", {"name": "admin", "password": PASSWORD, "next": target}, who="") == "/"
 
@@ -54,7 +58,9 @@ async def test_a_stranger_is_led_to_the_login_and_back(site: Site) -> None:
 async def test_logging_out_ends_the_session_on_the_server(site: Site) -> None:
     assert await site.post("/logout", who="installer") == "/login"
     fresh = site.office.tokens["installer"]
-    async with site.browser("").get("/t/acme", headers={"Cookie": f"session={fresh}"}, allow_redirects=False) as response:
+    async with site.browser("").get(
+        "/t/acme", headers={"Cookie": f"session={fresh}"}, allow_redirects=False
+    ) as response:
         assert response.headers["Location"].startswith("/login")
 
 
@@ -70,7 +76,9 @@ async def test_the_own_password_needs_the_present_one(site: Site) -> None:
     new = "another horse battery"
     form = {"old": "wrong password 1", "password": new, "again": new}
     assert "The present password is wrong." in await site.post("/own/password", form, status=422)
-    assert "The two passwords differ." in await site.post("/own/password", {**form, "again": "other"}, status=422)
+    assert "The two passwords differ." in await site.post(
+        "/own/password", {**form, "again": "other"}, status=422
+    )
     short = {"old": PASSWORD, "password": "short", "again": "short"}
     assert "It needs at least 12 characters." in await site.post("/own/password", short, status=422)
     assert await site.post("/own/password", {**form, "old": PASSWORD}) == "/login?done=password"
@@ -80,7 +88,9 @@ async def test_the_own_password_needs_the_present_one(site: Site) -> None:
 async def test_a_reset_link_sets_a_password_once(site: Site) -> None:
     token = await make_reset(site.context, SYSTEM, login_id=site.office.logins["installer"])
     form = {"password": "a brand new phrase", "again": "a brand new phrase"}
-    assert "The two passwords differ." in await site.post(f"/reset/{token}", {**form, "again": "x"}, who="", status=422)
+    assert "The two passwords differ." in await site.post(
+        f"/reset/{token}", {**form, "again": "x"}, who="", status=422
+    )
     assert await site.post(f"/reset/{token}", form, who="") == "/login?done=password"
     assert "used up or too old" in await site.post(f"/reset/{token}", form, who="", status=404)
     assert await site.post("/login", {"name": "installer", "password": form["password"]}, who="") == "/"

@@ -17,7 +17,12 @@ def test_vendored_files_are_the_ones_that_were_taken_in() -> None:
         for name, digest in package["files"].items():
             assert hashlib.sha256(VENDOR.joinpath(*name.split("/")).read_bytes()).hexdigest() == digest, name
             listed.add(name)
-    present = {f"{folder.name}/{file.name}" for folder in VENDOR.iterdir() if folder.is_dir() for file in folder.iterdir()}
+    present = {
+        f"{folder.name}/{file.name}"
+        for folder in VENDOR.iterdir()
+        if folder.is_dir()
+        for file in folder.iterdir()
+    }
     assert present == listed
 
 

@@ -1,7 +1,7 @@
 """The typed request of a phone: parsed once from the raw target, remembered because phones ask for the same things."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from provisioner.profiles.loader import Profiles
@@ -16,7 +16,7 @@ class FileRequest:
     """A path under /p. `token` is the path's token; `matches` are the rules that fit, the first of each vendor."""
 
     matches: tuple[FileMatch, ...]
-    token: str | None
+    token: str | None = field(repr=False)
     name: str
     """The path without the token, for the log."""
 
@@ -35,7 +35,7 @@ class FileRequest:
 class ActionRequest:
     """A path under /a: an action URL."""
 
-    token: str
+    token: str = field(repr=False)
     event: str
 
 

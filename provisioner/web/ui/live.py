@@ -23,7 +23,13 @@ HEARTBEAT_SECONDS: Final = 20.0
 """How often something is sent at least, so that a vanished browser and an ended session are noticed."""
 MAX_DEVICES: Final = MAX_PAGE
 """How many ticks one page may follow."""
-STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
+
+
+class Streams(set[asyncio.Task[Any]]):
+    """The open streams, so that they can be ended when the server stops."""
+
+
+STREAMS: Final = web.AppKey("streams", Streams)
 
 
 async def stream(visit: Visit) -> web.StreamResponse:
@@ -54,11 +60,14 @@ async def stream(visit: Visit) -> web.StreamResponse:
 
 async def end_streams(app: web.Application) -> None:
     """Let open pages go when the server stops, instead of waiting for them."""
-    for task in tuple(app[STREAMS]):
+    streams = app[STREAMS]
+    for task in tuple(streams):
         task.cancel()
 
 
-async def _step(visit: Visit, response: web.StreamResponse, subscription: Subscription, shown: frozenset[int]) -> bool:
+async def _step(
+    visit: Visit, response: web.StreamResponse, subscription: Subscription, shown: frozenset[int]
+) -> bool:
     """Send what changed next; False when the person's session is over."""
     try:
         changes = await asyncio.wait_for(subscription.next(), HEARTBEAT_SECONDS)
@@ -76,7 +85,9 @@ async def _step(visit: Visit, response: web.StreamResponse, subscription: Subscr
     return True
 
 
-async def _tell(visit: Visit, response: web.StreamResponse, changes: Sequence[Change], shown: frozenset[int]) -> None:
+async def _tell(
+    visit: Visit, response: web.StreamResponse, changes: Sequence[Change], shown: frozenset[int]
+) -> None:
     if any(change.topic == "reload" for change in changes):
         await _send_ticks(visit, response, shown)
         await _send(response, "reload", {})
@@ -93,9 +104,13 @@ async def _send_ticks(visit: Visit, response: web.StreamResponse, ids: Iterable[
     if not wanted:
         return
     tenant_id = visit.tenant_id if visit.tenant is not None else None
-    page = await list_devices(visit.context, visit.actor, tenant_id=tenant_id, device_ids=wanted, limit=MAX_DEVICES)
+    page = await list_devices(
+        visit.context, visit.actor, tenant_id=tenant_id, device_ids=wanted, limit=MAX_DEVICES
+    )
     for row in page.items:
-        await _send(response, "tick", {"id": row.device.id, "state": row.state.value, "html": tick(visit, row)})
+        await _send(
+            response, "tick", {"id": row.device.id, "state": row.state.value, "html": tick(visit, row)}
+        )
 
 
 def tick(visit: Visit, row: DeviceRow) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from provisioner.access.permissions import Permission as P
+from provisioner.access.permissions import Permission as P  # noqa: N817 - the table below is read by column
 from provisioner.web.ui import live
 from provisioner.web.ui.assets import assets, serve_asset
 from provisioner.web.ui.guard import Answer, Route, guarded
@@ -118,7 +118,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{_DEVICE}/remove", P.DEVICES_WRITE, device_actions.drop_device),
     Route("GET", f"{_DEVICE}/files", P.DEVICES_READ, files.show_files),
     Route("GET", f"{_DEVICE}/sheet", P.DEVICES_WRITE, files.show_sheet),
-    Route("GET", f"{_DEVICE}/settings", P.SETTINGS_READ, _shows(settings.device_place, change=P.DEVICE_SETTINGS_WRITE)),
+    Route(
+        "GET",
+        f"{_DEVICE}/settings",
+        P.SETTINGS_READ,
+        _shows(settings.device_place, change=P.DEVICE_SETTINGS_WRITE),
+    ),
     Route("POST", f"{_DEVICE}/settings", P.DEVICE_SETTINGS_WRITE, _changes(settings.device_place)),
     Route("GET", f"{_T}/settings", P.SETTINGS_READ, _shows(settings.tenant_place, change=P.SETTINGS_WRITE)),
     Route("POST", f"{_T}/settings", P.SETTINGS_WRITE, _changes(settings.tenant_place)),
@@ -143,7 +148,7 @@ def add_ui(app: web.Application) -> None:
     for language in LANGUAGES:
         environment(language)
     assets()
-    app[live.STREAMS] = set()
+    app[live.STREAMS] = live.Streams()
     app.on_shutdown.append(live.end_streams)
     app.router.add_get("/static/{hash:[0-9a-f]{16}}/{name:[a-z0-9./-]+}", serve_asset)
     for route in ROUTES:

@@ -67,7 +67,9 @@ def groups_of(
     for setting in catalogue.settings.values():
         if scope not in setting.scopes or (names is not None and setting.name not in names):
             continue
-        field = _field(setting, language, here=here, composed=effective[setting.name], posted=posted, faults=faults or {})
+        field = _field(
+            setting, language, here=here, composed=effective[setting.name], posted=posted, faults=faults or {}
+        )
         found.setdefault(setting.group, []).append(field)
     return [
         SettingGroup(label=language.translate(label), fields=found[group])
@@ -76,7 +78,9 @@ def groups_of(
     ]
 
 
-def wanted_from(catalogue: Catalogue, posted: Mapping[str, str], *, scope: str, here: Mapping[str, Any]) -> Wanted:
+def wanted_from(
+    catalogue: Catalogue, posted: Mapping[str, str], *, scope: str, here: Mapping[str, Any]
+) -> Wanted:
     """Only what differs from what is stored. Raises InvalidSetting for the first value that is not acceptable."""
     values: dict[str, Any] = {}
     inherit: list[str] = []
@@ -113,7 +117,9 @@ def _field(
     if setting.type == "bool":
         modes += [Choice(f"{PICK}true", _("On")), Choice(f"{PICK}false", _("Off"))]
     elif is_short:
-        modes += [Choice(f"{PICK}{code}", words.choice(language, setting.name, code)) for code in setting.choices]
+        modes += [
+            Choice(f"{PICK}{code}", words.choice(language, setting.name, code)) for code in setting.choices
+        ]
     else:
         modes.append(Choice(SET, _("Set here:")))
     mode, value = _present(setting, here, is_short=is_short)

@@ -59,7 +59,9 @@ def _asset(name: str) -> str:
 
 def _icon(name: str, extra: str = "") -> Markup:
     """A decoration: the word beside it says the same."""
-    return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="#i-{}"/></svg>').format(extra, name)
+    return Markup(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="#i-{}"/></svg>'
+    ).format(extra, name)
 
 
 def _mac(digits: str) -> str:

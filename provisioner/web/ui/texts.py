@@ -8,6 +8,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -33,13 +34,20 @@ _NOT_FOR_PAGES: Final = {"imports.py", "installation.py"}
 _RAISERS: Final = {"refuse"} | {
     name
     for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, errors.ProvisionerError) and not issubclass(kind, errors.CannotStart)
+    if isinstance(kind, type)
+    and issubclass(kind, errors.ProvisionerError)
+    and not issubclass(kind, errors.CannotStart)
 }
 Id = str | tuple[str, str]
 
 
-def messages() -> Iterator[tuple[Id, str]]:
+@cache
+def messages() -> frozenset[tuple[Id, str]]:
     """Every message with its context ("" or "error"); a pair where there is a plural."""
+    return frozenset(_messages())
+
+
+def _messages() -> Iterator[tuple[Id, str]]:
     yield from ((text, "") for text in _of_interface())
     catalogue = load_catalogue()
     yield from ((label, "") for label in catalogue.groups.values())
@@ -59,9 +67,11 @@ def catalogue_of(language: str) -> Catalog:
             known = read_po(file, locale=language)
     # a fixed date: the file changes only when a text does
     made = datetime(2026, 1, 1, tzinfo=UTC)
-    fresh = Catalog(locale=language, project="Provisioner", creation_date=made, revision_date=made, fuzzy=False)
+    fresh = Catalog(
+        locale=language, project="Provisioner", creation_date=made, revision_date=made, fuzzy=False
+    )
     fresh.header_comment = f"# Texts of the user interface: {LANGUAGES[language]}."
-    for text, context in sorted(set(messages()), key=str):
+    for text, context in sorted(messages(), key=str):
         old = known.get(text if isinstance(text, str) else text[0], context or None)
         fresh.add(text, old.string if old is not None else None, context=context or None)
     return fresh
@@ -136,7 +146,9 @@ def _sentences_of(node: ast.AST, *, everything: bool) -> Iterator[str]:
         yield from _template(node.args[0])
     elif isinstance(node, ast.FunctionDef) and (everything or node.name == "vendor_warning"):
         docstring = ast.get_docstring(node, clean=False)
-        pieces = {id(part) for inner in ast.walk(node) if isinstance(inner, ast.JoinedStr) for part in inner.values}
+        pieces = {
+            id(part) for inner in ast.walk(node) if isinstance(inner, ast.JoinedStr) for part in inner.values
+        }
         for inner in ast.walk(node):
             for text in _template(inner) if id(inner) not in pieces else ():
                 if " " in text and (text[0].isupper() or text[0] == "{") and text != docstring:
@@ -160,7 +172,10 @@ def _template(node: ast.AST) -> Iterator[str]:
 
 def _word(node: ast.AST, number: int) -> str:
     """A short unique name for a placeholder, for translators: its last identifier and its number."""
-    names = [inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "") for inner in ast.walk(node)]
+    names = [
+        inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
+        for inner in ast.walk(node)
+    ]
     name = next((name for name in names if name.isidentifier()), "value")
     return f"{name}_{number}"
 

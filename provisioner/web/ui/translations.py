@@ -49,7 +49,9 @@ class Language:
             found = sentence.pattern.fullmatch(detail)
             if found:
                 values = found.groupdict()
-                return sentence.translated.format(**{name: self._value(value, detail) for name, value in values.items()})
+                return sentence.translated.format(
+                    **{name: self._value(value, detail) for name, value in values.items()}
+                )
         return detail
 
     def _value(self, value: str, whole: str) -> str:
@@ -82,7 +84,10 @@ def preferred(accept_language: str) -> str:
 def _sentences(catalogue: bytes) -> tuple[_Sentence, ...]:
     found = []
     for entry in read_mo(BytesIO(catalogue)):
-        if entry.context == ERROR_CONTEXT and isinstance(entry.id, str) and isinstance(entry.string, str):
+        context = (
+            entry.context.decode() if isinstance(entry.context, bytes) else entry.context
+        )  # read_mo leaves it as bytes
+        if context == ERROR_CONTEXT and isinstance(entry.id, str) and isinstance(entry.string, str):
             found.append((len(re.sub(r"\{\w+\}", "", entry.id)), entry.id, entry.string))
     # the sentence with the most fixed text first: "{name}" alone would swallow all others
     return tuple(_Sentence(_pattern(text), translated) for _, text, translated in sorted(found, reverse=True))
@@ -90,5 +95,7 @@ def _sentences(catalogue: bytes) -> tuple[_Sentence, ...]:
 
 def _pattern(text: str) -> re.Pattern[str]:
     pieces = re.split(r"\{(\w+)\}", text)
-    pattern = "".join(f"(?P<{piece}>.*?)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces))
+    pattern = "".join(
+        f"(?P<{piece}>.*?)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
+    )
     return re.compile(pattern, re.DOTALL)

@@ -30,7 +30,7 @@ class Page:
 
 @dataclass(slots=True)
 class Visit:
-    """A request while it is answered. `logged_in` is None only on public pages, `tenant` only outside /t/…"""
+    """A request while it is answered. `logged_in` is None only on public pages, `tenant` only outside their addresses."""
 
     request: web.Request
     language: Language
@@ -51,7 +51,7 @@ class Visit:
 
     @property
     def tenant_id(self) -> int:
-        """The tenant of this address; NotFound outside /t/…"""
+        """The tenant of this address; NotFound outside a tenant's pages."""
         if self.tenant is None:
             raise NotFound("There is no such tenant.")
         return self.tenant.id
@@ -75,7 +75,7 @@ class Visit:
         return int(self.request.match_info[name])
 
     def path(self, *parts: object, **query: object) -> str:
-        """An address of this tenant's pages: path("devices", 5) is /t/acme/devices/5."""
+        """Address of one of this tenant's pages, from its parts and query: ("devices", 5) is /t/acme/devices/5."""
         start = f"/t/{self.tenant.key}" if self.tenant else ""
         wanted = {name: value for name, value in query.items() if value not in ("", None)}
         tail = "".join(f"/{quote(str(part), safe='')}" for part in parts)

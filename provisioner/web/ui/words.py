@@ -49,6 +49,7 @@ PARTS_OF_ERRORS: Final = (
     message("something else"),
 )
 """Values that the layers below put into the sentences of their errors."""
+_ASKED_FROM: Final = " (asked from "
 ROLES: Final = {
     "operator": message("Operator"),
     "admin": message("Admin"),
@@ -133,6 +134,15 @@ def shown(language: Language, setting: str, value: Any) -> str:
         return ", ".join(str(item) for item in value) or "–"
     text = str(value) if value is not None else ""
     return choice(language, setting, text) if text else "–"
+
+
+def reason(language: Language, text: str) -> str:
+    """Why a registration ended, as it is stored: a sentence, and perhaps from where it was asked."""
+    known, asked, source = text.removesuffix(")").partition(_ASKED_FROM)
+    if not asked:
+        return language.translate(text)
+    asked_from = language.translate("asked from %(source)s") % {"source": source}
+    return f"{language.translate(known)} ({asked_from})"
 
 
 def why(language: Language, reason: str, detail: Mapping[str, Any], *, zone: ZoneInfo) -> str:

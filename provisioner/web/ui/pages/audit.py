@@ -30,7 +30,11 @@ async def show_audit(visit: Visit) -> web.StreamResponse:
         offset=chosen_id(visit.query.get("from", "")) or 0,
     )
     entries = [(entry, _words(entry)) for entry in found.items]
-    return visit.show(AuditPage(title=visit.language.translate("Audit log"), entries=entries, pager=pager(visit, found, "audit")))
+    return visit.show(
+        AuditPage(
+            title=visit.language.translate("Audit log"), entries=entries, pager=pager(visit, found, "audit")
+        )
+    )
 
 
 def _words(entry: AuditEntry) -> str:

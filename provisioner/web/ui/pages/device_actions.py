@@ -65,7 +65,11 @@ async def change_device(visit: Visit) -> web.StreamResponse:
     if warnings:
         intro = " ".join(visit.language.error(warning) for warning in warnings)
         saved = visit.language.translate("Saved.")
-        return visit.show(FormPage(title=device.name, form=await _form(visit, await find_row(visit)), intro=f"{saved} {intro}"))
+        return visit.show(
+            FormPage(
+                title=device.name, form=await _form(visit, await find_row(visit)), intro=f"{saved} {intro}"
+            )
+        )
     return visit.go("devices", device.id, done="saved")
 
 
@@ -120,7 +124,12 @@ async def confirm_removal(visit: Visit) -> web.StreamResponse:
         "%(name)s is removed for good: its configuration password and its SIP account never work again. "
         "The phone keeps what it has until it is reset or asks again."
     )
-    reason = Field(name="reason", label=_("Reason"), maxlength=200, help=_("Stands in the audit log: lost, broken, returned …"))
+    reason = Field(
+        name="reason",
+        label=_("Reason"),
+        maxlength=200,
+        help=_("Stands in the audit log: lost, broken, returned …"),
+    )
     return visit.show(
         ConfirmPage(
             title=_("Remove device"),
@@ -172,7 +181,9 @@ async def _password_page(
                 name="at_once",
                 label=_("Refuse the old password at once"),
                 control="checkbox",
-                help=_("For a phone that was stolen. Otherwise the old one is good until the phone has used the new one, or for a week."),
+                help=_(
+                    "For a phone that was stolen. Otherwise the old one is good until the phone has used the new one, or for a week."
+                ),
             ),
         ),
     )
@@ -183,12 +194,17 @@ async def _password_page(
 async def _form(visit: Visit, row: DeviceRow) -> Form:
     _, device = visit.language.translate, row.device
     users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
-    named = [(user.id, f"{user.name} ({user.extension.digits})" if user.extension else user.name) for user in users]
+    named = [
+        (user.id, f"{user.name} ({user.extension.digits})" if user.extension else user.name) for user in users
+    ]
     if row.user is not None and row.user.id not in {user_id for user_id, _name in named}:
         named.insert(0, (row.user.id, row.user.name))
     sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
     types = [
-        Choice(f"{profile.id}/{model.id}", model.label if model.label.startswith(profile.label) else f"{profile.label} {model.label}")
+        Choice(
+            f"{profile.id}/{model.id}",
+            model.label if model.label.startswith(profile.label) else f"{profile.label} {model.label}",
+        )
         for profile in visit.context.profiles.all.values()
         for model in profile.models.values()
     ]

@@ -53,11 +53,19 @@ async def show_devices(visit: Visit) -> web.StreamResponse:
             value=state,
             choices=options(((code, _(word.word)) for code, word in STATES.items()), none=_("Every state")),
         ),
-        Field(name="vendor", label=_("Vendor"), control="select", value=profile, choices=options(vendors, none=_("Every vendor"))),
+        Field(
+            name="vendor",
+            label=_("Vendor"),
+            control="select",
+            value=profile,
+            choices=options(vendors, none=_("Every vendor")),
+        ),
     ]
     if sites:
         every = options(((site.id, site.name) for site in sites), none=_("Every site"))
-        filters.append(Field(name="site", label=_("Site"), control="select", value=str(site or ""), choices=every))
+        filters.append(
+            Field(name="site", label=_("Site"), control="select", value=str(site or ""), choices=every)
+        )
     return visit.show(
         DevicesPage(
             title=_("Devices"),

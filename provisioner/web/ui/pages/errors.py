@@ -41,7 +41,9 @@ def error_page(visit: Visit, error: ProvisionerError | web.HTTPException) -> web
     if isinstance(error, ProvisionerError) and (status < 500 or status in {503, 507}):
         sentence = visit.say(error)
     title = visit.language.translate(_TITLES.get(status, _FALLBACK))
-    response = visit.show(ErrorPage(title=title, status=status, sentence="" if sentence == title else sentence), status=status)
+    response = visit.show(
+        ErrorPage(title=title, status=status, sentence="" if sentence == title else sentence), status=status
+    )
     if isinstance(error, ProvisionerError) and "retry_after" in error.data:
         response.headers["Retry-After"] = str(error.data["retry_after"])
     if isinstance(error, web.HTTPException) and "Allow" in error.headers:
@@ -52,5 +54,3 @@ def error_page(visit: Visit, error: ProvisionerError | web.HTTPException) -> web
 async def no_such_page(visit: Visit) -> web.StreamResponse:
     """Any other address below /, for people; programs have their own doors."""
     return error_page(visit, web.HTTPNotFound())
-
-

@@ -79,7 +79,10 @@ async def show_sheet(visit: Visit) -> web.StreamResponse:
         SheetPage(
             title=sheet.title(code),
             device=device,
-            accounts=[(line, list(entries)) for line, entries in groupby(sheet.entries(config, code), key=lambda entry: entry.line)],
+            accounts=[
+                (line, list(entries))
+                for line, entries in groupby(sheet.entries(config, code), key=lambda entry: entry.line)
+            ],
             nobody=sheet.nobody(code),
             copies=sheet.copies(config, code),
             advice=sheet.advice(code),

@@ -74,7 +74,9 @@ async def reset(visit: Visit) -> web.StreamResponse:
     if posted.get("password", "") != posted.get("again", ""):
         return visit.show(_reset_page(visit, {"again": _("The two passwords differ.")}), status=422)
     try:
-        await visit.request.config_dict[DOORKEEPER].reset_password(visit.request.match_info["token"], posted.get("password", ""))
+        await visit.request.config_dict[DOORKEEPER].reset_password(
+            visit.request.match_info["token"], posted.get("password", "")
+        )
     except BadInput as error:
         return visit.show(_reset_page(visit, visit.faults(error)), status=error.status)
     except NotFound as error:
@@ -88,15 +90,25 @@ def safe_target(path: str) -> str:
     return path if is_local and path.isprintable() and path.isascii() else "/"
 
 
-def _login_page(visit: Visit, given: Mapping[str, str], *, faults: Mapping[str, str] | None = None) -> LoginPage:
+def _login_page(
+    visit: Visit, given: Mapping[str, str], *, faults: Mapping[str, str] | None = None
+) -> LoginPage:
     _ = visit.language.translate
     form = Form(
         action="/login",
         submit=_("Log in"),
         fields=(
             Field(name="name", label=_("Name"), required=True, autocomplete="username", maxlength=254),
-            Field(name="password", label=_("Password"), control="password", required=True, autocomplete="current-password"),
-            Field(name="remember", label=_("Stay logged in on this computer for 30 days"), control="checkbox"),
+            Field(
+                name="password",
+                label=_("Password"),
+                control="password",
+                required=True,
+                autocomplete="current-password",
+            ),
+            Field(
+                name="remember", label=_("Stay logged in on this computer for 30 days"), control="checkbox"
+            ),
             Field(name="next", label="", control="hidden"),
         ),
     )
@@ -116,9 +128,17 @@ def _reset_page(visit: Visit, faults: Mapping[str, str] | None = None) -> ResetP
                 control="password",
                 required=True,
                 autocomplete="new-password",
-                help=_("At least 12 characters. A few words in a row are easy to remember and hard to guess."),
+                help=_(
+                    "At least 12 characters. A few words in a row are easy to remember and hard to guess."
+                ),
             ),
-            Field(name="again", label=_("The same again"), control="password", required=True, autocomplete="new-password"),
+            Field(
+                name="again",
+                label=_("The same again"),
+                control="password",
+                required=True,
+                autocomplete="new-password",
+            ),
         ),
     )
     return ResetPage(title=_("New password"), form=refilled(form, {}, faults or {}))

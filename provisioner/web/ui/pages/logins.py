@@ -59,7 +59,9 @@ async def add_login(visit: Visit) -> web.StreamResponse:
     except (BadInput, Conflict, Forbidden) as error:
         faults = {"": visit.say(error)} if isinstance(error, Forbidden) else visit.faults(error)
         form = refilled(await _form(visit), posted, faults)
-        return visit.show(FormPage(title=visit.language.translate("New login"), form=form), status=error.status)
+        return visit.show(
+            FormPage(title=visit.language.translate("New login"), form=form), status=error.status
+        )
     return visit.go("logins", done="created")
 
 
@@ -119,10 +121,20 @@ async def _form(visit: Visit) -> Form:
     _ = visit.language.translate
     roles = [Role.ADMIN, Role.INSTALLER, Role.USER] if visit.tenant else [Role.OPERATOR]
     fields = [
-        Field(name="name", label=_("Name to log in with"), required=True, maxlength=254, help=_("An e-mail address is usual.")),
+        Field(
+            name="name",
+            label=_("Name to log in with"),
+            required=True,
+            maxlength=254,
+            help=_("An e-mail address is usual."),
+        ),
         Field(name="display_name", label=_("Full name"), maxlength=120),
         Field(
-            name="role", label=_("Role"), control="select", value=roles[0], choices=options((role, _(ROLES[role])) for role in roles)
+            name="role",
+            label=_("Role"),
+            control="select",
+            value=roles[0],
+            choices=options((role, _(ROLES[role])) for role in roles),
         ),
         Field(
             name="password",
@@ -132,10 +144,18 @@ async def _form(visit: Visit) -> Form:
             autocomplete="new-password",
             help=_("At least 12 characters. A few words in a row are easy to remember and hard to guess."),
         ),
-        Field(name="language", label=_("Language"), control="select", value="en", choices=options(LANGUAGES.items())),
+        Field(
+            name="language",
+            label=_("Language"),
+            control="select",
+            value="en",
+            choices=options(LANGUAGES.items()),
+        ),
     ]
     if visit.tenant:
-        users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
+        users = (
+            await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)
+        ).items
         fields.insert(
             3,
             Field(
@@ -146,4 +166,9 @@ async def _form(visit: Visit) -> Form:
                 help=_("Only for the role user: whose own settings this login may change."),
             ),
         )
-    return Form(action=visit.path("logins", "new"), submit=_("Create login"), fields=fields, cancel=visit.path("logins"))
+    return Form(
+        action=visit.path("logins", "new"),
+        submit=_("Create login"),
+        fields=fields,
+        cancel=visit.path("logins"),
+    )

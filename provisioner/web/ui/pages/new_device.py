@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aiohttp import web
+from markupsafe import Markup
 
 from provisioner.access.device_password import missing_from
 from provisioner.errors import BadInput, Conflict, InvalidMac, NotFound, UnknownModel
@@ -61,7 +62,7 @@ class DeviceCreatedPage(Page):
     was_generated: bool
     warnings: Sequence[str]
     steps: Sequence[ShownStep]
-    qr: str
+    qr: Markup
 
 
 async def show_new_device(visit: Visit) -> web.StreamResponse:
@@ -101,7 +102,9 @@ async def add_device(visit: Visit) -> web.StreamResponse:
             username=posted.get("username") or None,
         )
     except (BadInput, Conflict) as error:
-        page = await _device_page(visit, profile, model, user=user, username=posted.get("username", ""), posted=posted, error=error)
+        page = await _device_page(
+            visit, profile, model, user=user, username=posted.get("username", ""), posted=posted, error=error
+        )
         return visit.show(page, status=error.status)
     steps = await shown_steps(visit, made.device, password=made.password)
     return visit.show(
@@ -140,7 +143,11 @@ async def check_password(visit: Visit) -> web.StreamResponse:
     posted = await visit.posted()
     profile, _model = find_model(visit.context, *_split(posted.get("type", "")))
     rules = await password_rules(
-        visit, profile, posted.get("password", ""), username=posted.get("username", ""), mac=posted.get("mac", "")
+        visit,
+        profile,
+        posted.get("password", ""),
+        username=posted.get("username", ""),
+        mac=posted.get("mac", ""),
     )
     return visit.piece("pieces/password_rules.html", rules=rules, is_empty=not posted.get("password"))
 
@@ -184,7 +191,9 @@ def _types_page(visit: Visit, user: User | None, *, error: str = "") -> TypesPag
         if models:
             vendors.append(VendorTypes(profile, models))
     title = visit.language.translate("New device")
-    return TypesPage(title=title, search=visit.query.get("q", "")[:60], vendors=vendors, user=user, error=error)
+    return TypesPage(
+        title=title, search=visit.query.get("q", "")[:60], vendors=vendors, user=user, error=error
+    )
 
 
 async def _device_page(
@@ -215,7 +224,9 @@ async def _device_page(
 async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | None, username: str) -> Form:
     _ = visit.language.translate
     users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
-    named = [(each.id, f"{each.name} ({each.extension.digits})" if each.extension else each.name) for each in users]
+    named = [
+        (each.id, f"{each.name} ({each.extension.digits})" if each.extension else each.name) for each in users
+    ]
     if user is not None and user.id not in {known for known, _name in named}:
         named.insert(0, (user.id, user.name))
     sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
@@ -250,7 +261,13 @@ async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | No
                 value=str(user.id) if user else "",
                 choices=options(named, none=_("Nobody yet")),
             ),
-            Field(name="name", label=_("Device name"), value=default_name(model, user), required=True, maxlength=80),
+            Field(
+                name="name",
+                label=_("Device name"),
+                value=default_name(model, user),
+                required=True,
+                maxlength=80,
+            ),
             Field(
                 name="username",
                 label=_("Device configuration user name"),

@@ -39,7 +39,10 @@ async def change_own(visit: Visit) -> web.StreamResponse:
     posted = await visit.posted()
     try:
         await update_own(
-            visit.context, visit.actor, display_name=posted.get("display_name", ""), language=posted.get("language", "")
+            visit.context,
+            visit.actor,
+            display_name=posted.get("display_name", ""),
+            language=posted.get("language", ""),
         )
     except BadInput as error:
         return visit.show(_page(visit, posted, faults=visit.faults(error)), status=error.status)
@@ -53,7 +56,9 @@ async def change_own_password(visit: Visit) -> web.StreamResponse:
         return visit.show(_page(visit, secret_faults={"again": _("The two passwords differ.")}), status=422)
     doorkeeper = visit.request.config_dict[DOORKEEPER]
     try:
-        await doorkeeper.change_own_password(visit.actor, old=posted.get("old", ""), new=posted.get("password", ""))
+        await doorkeeper.change_own_password(
+            visit.actor, old=posted.get("old", ""), new=posted.get("password", "")
+        )
     except Unauthenticated as error:
         return visit.show(_page(visit, secret_faults={"old": visit.say(error)}), status=422)
     except BadInput as error:
@@ -87,7 +92,13 @@ def _page(
         action="/own",
         submit=_("Save"),
         fields=(
-            Field(name="display_name", label=_("Name"), value=login.display_name, autocomplete="name", maxlength=120),
+            Field(
+                name="display_name",
+                label=_("Name"),
+                value=login.display_name,
+                autocomplete="name",
+                maxlength=120,
+            ),
             Field(
                 name="language",
                 label=_("Language"),
@@ -102,7 +113,11 @@ def _page(
         submit=_("Change password"),
         fields=(
             Field(
-                name="old", label=_("Present password"), control="password", required=True, autocomplete="current-password"
+                name="old",
+                label=_("Present password"),
+                control="password",
+                required=True,
+                autocomplete="current-password",
             ),
             Field(
                 name="password",
@@ -110,9 +125,17 @@ def _page(
                 control="password",
                 required=True,
                 autocomplete="new-password",
-                help=_("At least 12 characters. A few words in a row are easy to remember and hard to guess."),
+                help=_(
+                    "At least 12 characters. A few words in a row are easy to remember and hard to guess."
+                ),
             ),
-            Field(name="again", label=_("The same again"), control="password", required=True, autocomplete="new-password"),
+            Field(
+                name="again",
+                label=_("The same again"),
+                control="password",
+                required=True,
+                autocomplete="new-password",
+            ),
         ),
     )
     return OwnPage(

@@ -55,7 +55,12 @@ async def tenant_place(visit: Visit) -> Place:
 async def site_place(visit: Visit) -> Place:
     site = await find_site(visit)
     return Place(
-        "site", str(site.id), site.name, visit.path("sites"), visit.path("sites", site.id, "settings"), visit.tenant_id
+        "site",
+        str(site.id),
+        site.name,
+        visit.path("sites"),
+        visit.path("sites", site.id, "settings"),
+        visit.tenant_id,
     )
 
 
@@ -76,7 +81,9 @@ async def own_place(visit: Visit) -> Place:
     if not visit.actor.user_id:
         raise NotFound("There is no such user.")
     user = await get_user(visit.context, visit.actor, user_id=visit.actor.user_id)
-    names = [setting.name for setting in visit.context.catalogue.settings.values() if setting.group in OWN_GROUPS]
+    names = [
+        setting.name for setting in visit.context.catalogue.settings.values() if setting.group in OWN_GROUPS
+    ]
     return Place("user", str(user.id), user.name, "/me", "/me/settings", user.tenant_id, names)
 
 
@@ -88,7 +95,9 @@ async def change_settings(visit: Visit, place: Place) -> web.StreamResponse:
     """Store what changed; everything or nothing."""
     posted = await visit.posted()
     catalogue, tenant_id = visit.context.catalogue, place.tenant_id
-    here = await get_settings(visit.context, visit.actor, tenant_id=tenant_id, scope=place.scope, ref=place.ref)
+    here = await get_settings(
+        visit.context, visit.actor, tenant_id=tenant_id, scope=place.scope, ref=place.ref
+    )
     if place.names is not None:
         allowed = {f"{kind}.{name}" for name in place.names for kind in ("mode", "value")}
         posted = {name: value for name, value in posted.items() if name in allowed}
@@ -120,7 +129,9 @@ async def _page(
     faults: Mapping[str, str] | None = None,
 ) -> SettingsPage:
     context = visit.context
-    here = await get_settings(context, visit.actor, tenant_id=place.tenant_id, scope=place.scope, ref=place.ref)
+    here = await get_settings(
+        context, visit.actor, tenant_id=place.tenant_id, scope=place.scope, ref=place.ref
+    )
     groups = groups_of(
         context.catalogue,
         visit.language,
@@ -135,7 +146,12 @@ async def _page(
     _ = visit.language.translate
     error = _("Nothing was saved: one value is not acceptable; see below.") if faults else ""
     return SettingsPage(
-        title=_("Settings"), place=place, groups=_found(groups, search), may_change=may_change, search=search, error=error
+        title=_("Settings"),
+        place=place,
+        groups=_found(groups, search),
+        may_change=may_change,
+        search=search,
+        error=error,
     )
 
 
@@ -146,7 +162,9 @@ def _found(groups: Sequence[SettingGroup], search: str) -> list[SettingGroup]:
         fields = [
             field
             for field in group.fields
-            if all(word in f"{group.label} {field.label} {field.name} {field.help}".casefold() for word in words)
+            if all(
+                word in f"{group.label} {field.label} {field.name} {field.help}".casefold() for word in words
+            )
         ]
         if fields:
             found.append(SettingGroup(label=group.label, fields=fields))
@@ -168,13 +186,17 @@ async def _effective(visit: Visit, place: Place, here: Mapping[str, Any]) -> Map
         user = await get_user(context, actor, user_id=int(place.ref))
         if user.site_id is not None:
             site = await get_site(context, actor, site_id=user.site_id)
-            values = await get_settings(context, actor, tenant_id=place.tenant_id, scope="site", ref=str(site.id))
+            values = await get_settings(
+                context, actor, tenant_id=place.tenant_id, scope="site", ref=str(site.id)
+            )
             layers.append(Layer("site", site.name, values))
     layers.append(Layer(place.scope, place.title, here))
     return compose(context.catalogue, layers)
 
 
-async def _effective_for_oneself(visit: Visit, place: Place, here: Mapping[str, Any]) -> Mapping[str, Composed]:
+async def _effective_for_oneself(
+    visit: Visit, place: Place, here: Mapping[str, Any]
+) -> Mapping[str, Composed]:
     """The role user sees no scope but the own one; what counts is told by the own phone."""
     context, actor = visit.context, visit.actor
     devices = (await list_devices(context, actor, user_id=int(place.ref), limit=1)).items

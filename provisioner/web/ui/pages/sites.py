@@ -36,7 +36,9 @@ async def add_site(visit: Visit) -> web.StreamResponse:
         await create_site(visit.context, visit.actor, tenant_id=visit.tenant_id, **_fields(posted))
     except (BadInput, Conflict) as error:
         form = refilled(_form(visit), posted, _faults(visit, error))
-        return visit.show(FormPage(title=visit.language.translate("New site"), form=form), status=error.status)
+        return visit.show(
+            FormPage(title=visit.language.translate("New site"), form=form), status=error.status
+        )
     return visit.go("sites", done="created")
 
 
@@ -84,11 +86,17 @@ async def find_site(visit: Visit) -> Site:
 
 def _faults(visit: Visit, error: BadInput | Conflict) -> dict[str, str]:
     """A policy that cannot be understood names no field of its own."""
-    return {"policy" if error.type == "invalid-policy" else name: words for name, words in visit.faults(error).items()}
+    return {
+        "policy" if error.type == "invalid-policy" else name: words
+        for name, words in visit.faults(error).items()
+    }
 
 
 def _fields(posted: Mapping[str, str]) -> dict[str, str]:
-    return {name: posted.get(name, "") for name in ("name", "address", "emergency_caller_id", "policy", "networks")}
+    return {
+        name: posted.get(name, "")
+        for name in ("name", "address", "emergency_caller_id", "policy", "networks")
+    }
 
 
 def _form(visit: Visit, site: Site | None = None) -> Form:
@@ -102,7 +110,9 @@ def _form(visit: Visit, site: Site | None = None) -> Form:
         submit=_("Save") if site else _("Create site"),
         cancel=visit.path("sites"),
         fields=(
-            Field(name="name", label=_("Name"), value=site.name if site else "", required=True, maxlength=120),
+            Field(
+                name="name", label=_("Name"), value=site.name if site else "", required=True, maxlength=120
+            ),
             Field(name="address", label=_("Address"), value=site.address if site else "", maxlength=250),
             Field(
                 name="emergency_caller_id",

@@ -51,7 +51,9 @@ async def show_start(visit: Visit) -> web.StreamResponse:
         tenant = await get_tenant(visit.context, actor, tenant_id=actor.tenant_id)
         return redirect(f"/t/{tenant.key}")
     tenants = await list_tenants(visit.context, actor)
-    return visit.show(TenantsPage(title=visit.language.translate("Tenants"), tenants=tenants, health=_health(visit)))
+    return visit.show(
+        TenantsPage(title=visit.language.translate("Tenants"), tenants=tenants, health=_health(visit))
+    )
 
 
 async def show_overview(visit: Visit) -> web.StreamResponse:

@@ -27,7 +27,9 @@ async def add_tenant(visit: Visit) -> web.StreamResponse:
         tenant = await create_tenant(visit.context, visit.actor, **given)
     except (BadInput, Conflict) as error:
         form = refilled(_new_form(visit), posted, visit.faults(error))
-        return visit.show(FormPage(title=visit.language.translate("New tenant"), form=form), status=error.status)
+        return visit.show(
+            FormPage(title=visit.language.translate("New tenant"), form=form), status=error.status
+        )
     return redirect(f"/t/{tenant.key}?done=created")
 
 
@@ -42,7 +44,10 @@ async def change_tenant(visit: Visit) -> web.StreamResponse:
     try:
         await update_tenant(visit.context, visit.actor, tenant_id=tenant.id, **_fields(posted))
     except (BadInput, Conflict) as error:
-        faults = {"policy" if error.type == "invalid-policy" else name: words for name, words in visit.faults(error).items()}
+        faults = {
+            "policy" if error.type == "invalid-policy" else name: words
+            for name, words in visit.faults(error).items()
+        }
         form = refilled(_form(visit, tenant), posted, faults)
         return visit.show(FormPage(title=tenant.name, form=form), status=error.status)
     return visit.go("settings", done="saved")
@@ -82,7 +87,9 @@ def _new_form(visit: Visit) -> Form:
                 is_code=True,
                 maxlength=253,
                 placeholder="pbx.example.net",
-                help=_("The domain of the addresses and the realm of the SIP passwords; the registrar must use the same."),
+                help=_(
+                    "The domain of the addresses and the realm of the SIP passwords; the registrar must use the same."
+                ),
             ),
         ),
     )
@@ -99,8 +106,21 @@ def _form(visit: Visit, tenant: Tenant) -> Form:
         cancel=visit.path("settings"),
         fields=(
             Field(name="name", label=_("Name"), value=tenant.name, required=True, maxlength=120),
-            Field(name="sip_domain", label=_("SIP domain"), value=tenant.sip_domain, required=True, is_code=True, maxlength=253),
-            Field(name="main_number", label=_("Main number"), value=tenant.main_number, inputmode="tel", maxlength=32),
+            Field(
+                name="sip_domain",
+                label=_("SIP domain"),
+                value=tenant.sip_domain,
+                required=True,
+                is_code=True,
+                maxlength=253,
+            ),
+            Field(
+                name="main_number",
+                label=_("Main number"),
+                value=tenant.main_number,
+                inputmode="tel",
+                maxlength=32,
+            ),
             Field(
                 name="is_premium",
                 label=_("Premium: up to nine devices for one user"),
@@ -133,7 +153,9 @@ def _form(visit: Visit, tenant: Tenant) -> Form:
                 label=_("Serve configurations without TLS to the office networks"),
                 control="checkbox",
                 value="on" if tenant.is_clear_text_allowed else "",
-                help=_("For very old phones only: whoever listens in that network reads every password. Stands in the audit log."),
+                help=_(
+                    "For very old phones only: whoever listens in that network reads every password. Stands in the audit log."
+                ),
             ),
         ),
     )

@@ -44,15 +44,13 @@ async def add_token(visit: Visit) -> web.StreamResponse:
     posted, _ = await visit.posted(), visit.language.translate
     days = posted.get("days", "").strip()
     try:
-        if days and chosen_id(days) is None:
-            raise BadInput("A token lasts 1 to 3650 days.", field="days")
         made = await create_token(
             visit.context,
             visit.actor,
             name=posted.get("name", ""),
             role=posted.get("role", ""),
             tenant_id=visit.tenant.id if visit.tenant else None,
-            days=chosen_id(days),
+            days=(chosen_id(days) or 0) if days else None,
         )
     except (BadInput, Forbidden) as error:
         faults = visit.faults(error) if isinstance(error, BadInput) else {"": visit.say(error)}
@@ -70,7 +68,9 @@ async def confirm_revocation(visit: Visit) -> web.StreamResponse:
         cancel=visit.path("tokens"),
         is_danger=True,
     )
-    sentence = _("The program that uses %(name)s is turned away from now on; this cannot be undone.") % {"name": token.name}
+    sentence = _("The program that uses %(name)s is turned away from now on; this cannot be undone.") % {
+        "name": token.name
+    }
     return visit.show(ConfirmPage(title=_("Revoke token"), sentence=sentence, form=form))
 
 
@@ -100,7 +100,9 @@ def _form(visit: Visit) -> Form:
         submit=_("Create token"),
         cancel=visit.path("tokens"),
         fields=(
-            Field(name="name", label=_("What uses it"), required=True, maxlength=80, placeholder="kamailio-1"),
+            Field(
+                name="name", label=_("What uses it"), required=True, maxlength=80, placeholder="kamailio-1"
+            ),
             Field(
                 name="role",
                 label=_("Role"),

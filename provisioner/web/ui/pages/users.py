@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -11,7 +11,15 @@ from provisioner.model import User
 from provisioner.services.device_list import DeviceRow, list_devices
 from provisioner.services.tenants import list_sites
 from provisioner.services.user_devices import devices_of_users
-from provisioner.services.users import PAGE, create_user, delete_user, get_user, list_users, public_numbers, update_user
+from provisioner.services.users import (
+    PAGE,
+    create_user,
+    delete_user,
+    get_user,
+    list_users,
+    public_numbers,
+    update_user,
+)
 from provisioner.services.users import Page as Some
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
 from provisioner.web.ui.pages.common import ConfirmPage, FormPage, Pager, pager
@@ -42,7 +50,9 @@ async def show_users(visit: Visit) -> web.StreamResponse:
     search = query.get("q", "")[:100]
     offset = chosen_id(query.get("from", "")) or 0
     users = await list_users(context, actor, tenant_id=tenant_id, search=search, offset=offset, limit=PAGE)
-    devices = await devices_of_users(context, actor, tenant_id=tenant_id, user_ids=[user.id for user in users.items])
+    devices = await devices_of_users(
+        context, actor, tenant_id=tenant_id, user_ids=[user.id for user in users.items]
+    )
     return visit.show(
         UsersPage(
             title=visit.language.translate("Users"),
@@ -63,7 +73,9 @@ async def show_user(visit: Visit) -> web.StreamResponse:
             user=user,
             site_name=next((site.name for site in sites if site.id == user.site_id), ""),
             numbers=(await public_numbers(visit.context, visit.actor, user_ids=[user.id]))[user.id],
-            devices=(await list_devices(visit.context, visit.actor, tenant_id=visit.tenant_id, user_id=user.id)).items,
+            devices=(
+                await list_devices(visit.context, visit.actor, tenant_id=visit.tenant_id, user_id=user.id)
+            ).items,
         )
     )
 
@@ -84,7 +96,9 @@ async def add_user(visit: Visit) -> web.StreamResponse:
         )
     except (BadInput, Conflict) as error:
         form = refilled(await _form(visit), posted, visit.faults(error))
-        return visit.show(FormPage(title=visit.language.translate("New user"), form=form), status=error.status)
+        return visit.show(
+            FormPage(title=visit.language.translate("New user"), form=form), status=error.status
+        )
     return visit.go("users", user.id, done="created")
 
 
@@ -135,7 +149,8 @@ def _removal(visit: Visit, user: User, *, error: str = "") -> ConfirmPage:
     _ = visit.language.translate
     return ConfirmPage(
         title=_("Remove user"),
-        sentence=_("%(name)s, with extension, numbers and settings, is removed for good.") % {"name": user.name},
+        sentence=_("%(name)s, with extension, numbers and settings, is removed for good.")
+        % {"name": user.name},
         form=Form(
             action=visit.path("users", user.id, "remove"),
             submit=_("Remove"),
@@ -163,7 +178,9 @@ async def _form(visit: Visit, user: User | None = None) -> Form:
         submit=_("Save") if user else _("Create user"),
         cancel=visit.path("users", user.id) if user else visit.path("users"),
         fields=(
-            Field(name="name", label=_("Name"), value=user.name if user else "", required=True, maxlength=120),
+            Field(
+                name="name", label=_("Name"), value=user.name if user else "", required=True, maxlength=120
+            ),
             Field(
                 name="extension",
                 label=_("Extension"),
@@ -180,8 +197,16 @@ async def _form(visit: Visit, user: User | None = None) -> Form:
                 value=user.kind if user else "person",
                 choices=[Choice(code, _(word)) for code, word in KINDS.items()],
             ),
-            Field(name="email", label=_("E-mail"), control="email", value=user.email if user else "", maxlength=254),
-            Field(name="department", label=_("Department"), value=user.department if user else "", maxlength=120),
+            Field(
+                name="email",
+                label=_("E-mail"),
+                control="email",
+                value=user.email if user else "",
+                maxlength=254,
+            ),
+            Field(
+                name="department", label=_("Department"), value=user.department if user else "", maxlength=120
+            ),
             Field(
                 name="site_id",
                 label=_("Site"),
@@ -193,7 +218,7 @@ async def _form(visit: Visit, user: User | None = None) -> Form:
     )
 
 
-def _fields(posted: Mapping[str, str]) -> dict[str, object]:
+def _fields(posted: Mapping[str, str]) -> dict[str, Any]:
     texts = {name: posted.get(name, "") for name in ("name", "email", "department")}
     return {**texts, "kind": posted.get("kind", "person"), "site_id": chosen_id(posted.get("site_id", ""))}
 

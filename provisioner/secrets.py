@@ -79,6 +79,7 @@ class KeyRing:
 
     def seal(self, plain: str, *, purpose: str) -> str:
         """Encrypt `plain` under the current key; only `open` with the same purpose gives it back."""
+        self.reload()  # after a rotation by another process the old key will be dropped, and what it sealed lost
         key_id, cipher = self._sealer
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = cipher.encrypt(nonce, plain.encode(), _context(key_id, purpose))

@@ -248,3 +248,10 @@ def test_write_private_replaces_whole_files_only(tmp_path: Path) -> None:
     write_private(target, b"two", replace=True)
     assert target.read_bytes() == b"two"
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_sealing_uses_the_key_that_another_process_made_current(tmp_path: Path) -> None:
+    here = KeyRing.create(tmp_path / "ring.json")
+    elsewhere = KeyRing.load(tmp_path / "ring.json")
+    newest = elsewhere.rotate()
+    assert KeyRing.key_ids_of(here.seal("x", purpose="p")) == {newest}

@@ -59,9 +59,11 @@ class Store:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are thrown away."""
+        """A session that sees one moment and whose changes are thrown away."""
         async with self._sessions() as session:
             with _named_failures():
+                if self.is_sqlite:  # its driver commits every statement by itself otherwise
+                    await session.execute(text("BEGIN"))
                 yield session
 
     @asynccontextmanager

@@ -29,6 +29,6 @@ async def prune_audit(context: Context) -> int:
     refused = select(AuditEntry.id).where(AuditEntry.action == "login.refused").order_by(AuditEntry.id.desc()).offset(REFUSED_KEPT)
     async with context.store.write() as session:
         await session.execute(delete(AuditEntry).where(AuditEntry.id.in_(refused.limit(100_000))))
-        gone = await session.execute(delete(AuditEntry).where(AuditEntry.at < context.clock() - timedelta(days=context.settings.keep_audit_days)))
+        gone = await session.execute(delete(AuditEntry).where(AuditEntry.at < context.clock() - timedelta(days=context.settings.keep_audit_days)).execution_options(synchronize_session=False))
     count: int = gone.rowcount  # type: ignore[attr-defined]  # a DELETE always answers with a cursor
     return count

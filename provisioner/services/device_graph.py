@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from ipaddress import ip_network
 from typing import Any
@@ -76,9 +76,9 @@ async def read_clear_text_networks(quick: Quick) -> tuple[Network, ...]:
 class Parts:
     """What composition needs of one device, all from one moment; secrets in clear."""
 
-    stored: StoredDevice
+    stored: StoredDevice = field(repr=False)
     shape: Shape
-    server: ServerFacts
+    server: ServerFacts = field(repr=False)
 
 
 async def compose_parts(context: Context, parts: Parts) -> PhoneConfig:

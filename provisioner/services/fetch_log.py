@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import String, Table, bindparam, case, delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,7 +91,11 @@ class FetchLog:
             try:
                 await self.flush()
             except (SQLAlchemyError, ProvisionerError, OSError) as error:
-                log.warning("fetch log cannot be written; it is kept in memory", error=type(error).__name__, waiting=len(self._notes))
+                log.warning(
+                    "fetch log cannot be written; it is kept in memory",
+                    error=type(error).__name__,
+                    waiting=len(self._notes),
+                )
                 self._arrived.set()
             await asyncio.sleep(FLUSH_SECONDS)
 
@@ -100,8 +106,7 @@ class FetchLog:
                 await self._flush_batch(list(islice(self._notes, BATCH)))
 
     async def _flush_batch(self, notes: Sequence[Note]) -> None:
-        fit = [note._replace(agent=plain(note.agent, limit=200), path=plain(note.path, limit=200)) for note in notes]
-        kept = _without_floods(fit)
+        kept = _without_floods(notes)
         known = await self._write(kept)
         for _ in notes:
             self._notes.popleft()
@@ -112,19 +117,26 @@ class FetchLog:
 
     async def _write(self, notes: Sequence[Note]) -> set[tuple[int, int]]:
         latest = {note.device_id: note for note in notes if note.device_id is not None}
-        served = {note.device_id: note for note in notes if note.served}
+        served = {note.device_id: note for note in notes if note.device_id is not None and note.served}
         async with self._store.write() as session:
-            alive = set((await session.execute(select(Device.id).where(Device.id.in_(latest)))).scalars()) if latest else set()
-            rows = [_row(note, sqlite=self._store.is_sqlite) for note in notes if note.device_id is None or note.device_id in alive]
+            alive = (
+                set((await session.execute(select(Device.id).where(Device.id.in_(latest)))).scalars())
+                if latest
+                else set()
+            )
+            rows = [
+                _row(note, sqlite=self._store.is_sqlite)
+                for note in notes
+                if note.device_id is None or note.device_id in alive
+            ]
             connection = await session.connection()
             for start in range(0, len(rows), 2_000):
-                await connection.exec_driver_sql(_INSERT_SQLITE if self._store.is_sqlite else _INSERT_POSTGRES, rows[start : start + 2_000])
+                await connection.exec_driver_sql(
+                    _INSERT_SQLITE if self._store.is_sqlite else _INSERT_POSTGRES, rows[start : start + 2_000]
+                )
             await self._trim(session, [note.device_id or _STRANGERS for note in notes])
-            seen = [_seen(latest[device_id]) for device_id in alive]
-            if seen:
-                await connection.execute(_SEEN, seen)
-            if good := [_served(note) for device_id, note in served.items() if device_id in alive]:
-                await connection.execute(_SERVED, good)
+            for statement, values in _device_updates(latest, served, alive, sqlite=self._store.is_sqlite):
+                await connection.exec_driver_sql(statement, values)
         return {(note.tenant_id or 0, note.device_id) for note in latest.values() if note.device_id in alive}
 
     async def _trim(self, session: AsyncSession, written: Sequence[int]) -> None:
@@ -140,13 +152,23 @@ class FetchLog:
             self._grown.clear()
 
 
-async def list_fetches(context: Context, actor: Actor, *, device_id: int, offset: int = 0, limit: int = 50) -> Page[Fetch]:
+async def list_fetches(
+    context: Context, actor: Actor, *, device_id: int, offset: int = 0, limit: int = 50
+) -> Page[Fetch]:
     """The provisioning log of one device, newest first."""
     async with context.store.read() as session:
         device = await find_device(session, actor, device_id)
-        total = (await session.execute(select(func.count()).select_from(Fetch).where(Fetch.device_id == device.id))).scalar_one()
+        total = (
+            await session.execute(select(func.count()).select_from(Fetch).where(Fetch.device_id == device.id))
+        ).scalar_one()
         limit, offset = min(max(limit, 1), 500), max(offset, 0)
-        rows = await session.execute(select(Fetch).where(Fetch.device_id == device.id).order_by(Fetch.at.desc(), Fetch.id.desc()).offset(offset).limit(limit))
+        rows = await session.execute(
+            select(Fetch)
+            .where(Fetch.device_id == device.id)
+            .order_by(Fetch.at.desc(), Fetch.id.desc())
+            .offset(offset)
+            .limit(limit)
+        )
         return Page(rows.scalars().all(), total, offset, limit)
 
 
@@ -155,17 +177,21 @@ async def list_strangers(context: Context, actor: Actor, *, limit: int = 50) -> 
     if actor.tenant_id is not None:
         return []
     async with context.store.read() as session:
-        rows = await session.execute(select(Fetch).where(Fetch.device_id.is_(None)).order_by(Fetch.at.desc()).limit(min(limit, 500)))
+        rows = await session.execute(
+            select(Fetch).where(Fetch.device_id.is_(None)).order_by(Fetch.at.desc()).limit(min(limit, 500))
+        )
         return rows.scalars().all()
 
 
 async def prune_fetches(context: Context) -> int:
     """Remove what is older than the retention, and the oldest notes about strangers; gives back how many."""
     oldest = context.clock() - timedelta(days=context.settings.keep_fetches_days)
-    strangers = select(Fetch.id).where(Fetch.device_id.is_(None)).order_by(Fetch.id.desc()).offset(STRANGERS_KEPT)
+    strangers = (
+        select(Fetch.id).where(Fetch.device_id.is_(None)).order_by(Fetch.id.desc()).offset(STRANGERS_KEPT)
+    )
     async with context.store.write() as session:
-        gone = await session.execute(delete(Fetch).where(Fetch.at < oldest))
-        more = await session.execute(delete(Fetch).where(Fetch.id.in_(strangers.limit(100_000))))
+        gone = await session.execute(delete(Fetch).where(Fetch.at < oldest).execution_options(synchronize_session=False))
+        more = await session.execute(delete(Fetch).where(Fetch.id.in_(strangers.limit(100_000))).execution_options(synchronize_session=False))
     count: int = gone.rowcount + more.rowcount  # type: ignore[attr-defined]  # a DELETE always answers with a cursor
     return count
 
@@ -175,50 +201,109 @@ _INSERT_SQLITE = f"INSERT INTO fetches ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,
 _INSERT_POSTGRES = f"INSERT INTO fetches ({_COLUMNS}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"  # noqa: S608
 
 
+_SEEN = "UPDATE devices SET seen_at = {}, agent = coalesce(nullif({}, ''), agent) WHERE id = {}"
+_SERVED = (
+    "UPDATE devices SET served_at = {}, served_hash = {}, served_revision = {}, seen_from = {} WHERE id = {}"
+)
+_BOTH = "UPDATE devices SET seen_at = {}, agent = coalesce(nullif({}, ''), agent), served_at = {}, served_hash = {}, served_revision = {}, seen_from = {} WHERE id = {}"
+
+
+def _device_updates(
+    latest: Mapping[int, Note], served: Mapping[int, Note], alive: AbstractSet[int], *, sqlite: bool
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """What the device rows learn, one statement per row: mostly the last thing a phone did was to get its file."""
+    both = [
+        _seen(note, sqlite=sqlite)[:-1] + _served(note, sqlite=sqlite)
+        for note in latest.values()
+        if note.device_id in alive and note.served
+    ]
+    seen = [
+        _seen(note, sqlite=sqlite) for note in latest.values() if note.device_id in alive and not note.served
+    ]
+    good = [
+        _served(note, sqlite=sqlite)
+        for device_id, note in served.items()
+        if device_id in alive and latest[device_id] is not note
+    ]
+    for statement, values in ((_BOTH, both), (_SEEN, seen), (_SERVED, good)):
+        if values:
+            marks = ["?" if sqlite else f"${number}" for number in range(1, len(values[0]) + 1)]
+            yield statement.format(*marks), values
+
+
 def _without_floods(notes: Sequence[Note]) -> list[Note]:
-    """Everything that was served; of refusals only so many, and of equal ones the newest with their number."""
+    """Of equal notes the newest with their number; of refusals only so many."""
     equal: dict[tuple[object, ...], tuple[Note, int]] = {}
     for note in notes:
-        place = (note.mac, note.device_id, note.source, note.reason, note.status, note.path) if note.status >= 400 else (note, id(note))
-        _, count = equal.pop(place, (note, 0))
-        equal[place] = (note, count + 1)
+        place = (
+            note.device_id,
+            note.mac,
+            note.reason,
+            note.served,
+            note.source,
+            note.path,
+            note.agent,
+            note.status,
+            note.method,
+        )
+        known = equal.pop(place, None)
+        equal[place] = (note, known[1] + 1 if known else 1)
     kept: list[Note] = []
     refused: Counter[int] = Counter()
     for note, count in equal.values():
         owner = note.device_id or _STRANGERS
-        refused[owner] += note.status >= 400
-        if note.status < 400 or refused[owner] <= (STRANGERS_AT_ONCE if owner == _STRANGERS else REFUSED_AT_ONCE):
-            kept.append(note if count == 1 else note._replace(detail=json.dumps({**json.loads(note.detail), "times": count})))
+        if note.status >= 400:
+            refused[owner] += 1
+            if refused[owner] > (STRANGERS_AT_ONCE if owner == _STRANGERS else REFUSED_AT_ONCE):
+                continue
+        kept.append(
+            note
+            if count == 1
+            else note._replace(detail=json.dumps({**json.loads(note.detail), "times": count}))
+        )
     return kept
 
 
 def _row(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
-    at: Any = datetime.fromtimestamp(note.at, UTC)
-    if sqlite:
-        at = at.strftime("%Y-%m-%d %H:%M:%S.%f")
-    return (*note[:3], at, note.source, note.method, note.path, note.agent, note.status, note.reason, note.detail, note.served)
+    path, agent = _printable(note.path), _printable(note.agent)
+    return (
+        *note[:3],
+        _moment(note.at, sqlite=sqlite),
+        note.source,
+        note.method,
+        path,
+        agent,
+        note.status,
+        note.reason,
+        note.detail,
+        note.served,
+    )
 
 
-def _seen(note: Note) -> dict[str, Any]:
+def _seen(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
     """What the device row learns from every request."""
-    return {"which": note.device_id, "at": datetime.fromtimestamp(note.at, UTC), "said": note.agent}
+    return (_moment(note.at, sqlite=sqlite), _printable(note.agent), note.device_id)
 
 
-def _served(note: Note) -> dict[str, Any]:
+def _served(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
     """The newest file that went out, and where to: a good address, for failures of strangers are not among these."""
-    at = datetime.fromtimestamp(note.at, UTC)
-    return {"which": note.device_id, "at": at, "body": note.served, "of": note.revision, "source": note.source}
+    return (_moment(note.at, sqlite=sqlite), note.served, note.revision, note.source, note.device_id)
 
 
-_DEVICES: Table = Device.__table__  # type: ignore[assignment]  # declarative tables are tables
-_THIS = _DEVICES.c.id == bindparam("which")
-_SEEN = (
-    update(_DEVICES)
-    .where(_THIS)
-    .values(seen_at=bindparam("at"), agent=case((bindparam("said", type_=String) == "", _DEVICES.c.agent), else_=bindparam("said", type_=String)))
-)
-_SERVED = (
-    update(_DEVICES)
-    .where(_THIS)
-    .values(served_at=bindparam("at"), served_hash=bindparam("body"), served_revision=bindparam("of"), seen_from=bindparam("source"))
-)
+def _moment(at: float, *, sqlite: bool) -> Any:
+    """As the database stores it: SQLite has text, to the microsecond."""
+    if not sqlite:
+        return datetime.fromtimestamp(at, UTC)
+    whole = int(at)
+    return f"{_second(whole)}.{int((at - whole) * 1e6):06d}"
+
+
+@lru_cache(maxsize=1_024)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@lru_cache(maxsize=4_096)
+def _printable(text: str) -> str:
+    """Phones say the same names again and again."""
+    return plain(text, limit=200)

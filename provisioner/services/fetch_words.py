@@ -19,7 +19,17 @@ UNCHANGED: Final = "already had the newest configuration"
 
 
 def fetch_sentence(fetch: Fetch, *, translate: Callable[[str], str] = lambda text: text) -> str:
-    """What happened, for an installer; an unknown code is given as it is."""
+    """What happened, for an installer, and how often at once; an unknown code is given as it is."""
+    return _sentence(fetch, translate) + often(fetch.detail or {})
+
+
+def often(detail: Mapping[str, object]) -> str:
+    """“ (×7)” for requests so much alike and close together that they share one entry; else nothing."""
+    times = detail.get("times")
+    return f" (×{times})" if isinstance(times, int) else ""
+
+
+def _sentence(fetch: Fetch, translate: Callable[[str], str]) -> str:
     if fetch.reason in HINTS:
         return translate(HINTS[fetch.reason])
     if fetch.reason not in set(Reason):

@@ -33,8 +33,11 @@ SIP_PORT = 5060
 _REGISTRAR = re.compile(
     r"(?=.{1,253}$)(?:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>[0-9]{1,5}))?"
 )
-_TAKEN_AWAY = frozenset({"unregistered", "deactivated", "probation", "rejected"})
-"""Events of RFC 3680 §5.1 that end a contact before its time."""
+SLACK = timedelta(seconds=5)
+"""A contact that is missing this shortly before its end has ended: registrars round."""
+
+_ENDINGS = {"unregistered": "unregister", "expired": "expired"}
+"""Event of RFC 3680 §5.1 → kind of ours; the others say that the registrar took the contact away."""
 
 
 class Watcher(Protocol):
@@ -150,10 +153,16 @@ class Watching:
         await self._watchers.pop(target).stop()
 
     def _listener(self, tenant_id: int) -> OnState:
+        ends: dict[str, datetime] = {}
+
         async def tell(aor: str, contacts: tuple[SeenContact, ...], is_final: bool) -> None:
             if is_final:
                 return  # nothing newer is known: a registration counts until its time is over
-            event = event_of(aor, contacts, tenant_id=tenant_id, at=self._context.clock())
+            event = event_of(
+                aor, contacts, tenant_id=tenant_id, at=self._context.clock(), known_end=ends.pop(aor, None)
+            )
+            if event.contacts:
+                ends[aor] = max(contact.expires_at for contact in event.contacts)
             while not self._is_ending:
                 try:
                     self._put([event])
@@ -174,12 +183,22 @@ def make_watcher(target: Target, on_state: OnState) -> RegEventWatcher:
     )
 
 
-def event_of(aor: str, contacts: Iterable[SeenContact], *, tenant_id: int, at: datetime) -> RegistrationEvent:
-    """What a registrar told about `user@domain` as the whole state of the account at the moment `at`."""
+def event_of(
+    aor: str,
+    contacts: Iterable[SeenContact],
+    *,
+    tenant_id: int,
+    at: datetime,
+    known_end: datetime | None = None,
+) -> RegistrationEvent:
+    """What a registrar told about `user@domain` as the whole state of the account at the moment `at`.
+
+    `known_end`: until when the account was registered, as told before; it tells expiry from removal where the
+    registrar only leaves the contact out.
+    """
     contacts = tuple(contacts)
-    is_taken_away = any(contact.event in _TAKEN_AWAY for contact in contacts if not contact.is_active)
     return RegistrationEvent(
-        kind="unregister" if is_taken_away else "expired",  # said of an account only when no contact is left
+        kind=_ending(contacts, is_over=known_end is not None and known_end <= at + SLACK),
         account=aor.partition("@")[0],
         at=at,
         contacts=tuple(_binding(contact, at) for contact in contacts if contact.is_active),
@@ -196,6 +215,15 @@ def registrar_address(text: str) -> tuple[str, int]:
     if not host or not 0 < port < 65_536:
         raise BadInput("A registrar is a host name or address, with :port behind it when that is not 5060.")
     return host, port
+
+
+def _ending(contacts: Iterable[SeenContact], *, is_over: bool) -> str:
+    """The kind of an event; it is said of an account only when no contact is left."""
+    said = {_ENDINGS.get(contact.event, "unlisted") for contact in contacts if not contact.is_active}
+    for kind in ("unregister", "expired"):
+        if kind in said:
+            return kind
+    return "expired" if is_over else "unlisted"
 
 
 def _is_ipv6(text: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from provisioner.access.permissions import Role
+from provisioner.clock import SteppedClock
 from provisioner.errors import BadInput, Forbidden, Unavailable
 from provisioner.model import Device, Tenant
 from provisioner.registrar.reg_event import Contact
@@ -181,23 +182,44 @@ async def test_a_registrar_that_cannot_be_found_is_tried_again(place: Place) -> 
     assert place.watchers[0].is_stopped
 
 
-async def test_what_the_registrar_says_becomes_the_tick(place: Place) -> None:
+async def test_what_the_registrar_says_becomes_the_tick(place: Place, clock: SteppedClock) -> None:
     phone = await place.phone()
     watcher = await following(place, aor_of(phone))
 
     await watcher.say(aor_of(phone), seen(agent="snomD785/10.1"))
     assert await place.state(phone) == ("registered", "snomD785/10.1")
     row = (await states_of(place.context, SYSTEM, device_ids=[phone.id]))[phone.id]
-    assert row.until is not None
-    assert timedelta(seconds=50) < row.until - place.context.clock() <= timedelta(seconds=60)
+    assert row.until == clock() + timedelta(seconds=60)
 
+    clock.advance(timedelta(seconds=1))
     await watcher.say(aor_of(phone), seen(event="unregistered", expires_in=0))
     assert await place.state(phone) == ("unregistered", "the phone signed off")
 
+    clock.advance(timedelta(seconds=1))
     await watcher.say(aor_of(phone), seen())
     assert (await place.state(phone))[0] == "registered"
+    clock.advance(timedelta(seconds=1))
     await watcher.say(aor_of(phone), seen(event="expired", expires_in=0))
     assert await place.state(phone) == ("expired", "the registration was not renewed in time")
+
+
+@pytest.mark.parametrize(
+    ("passed", "state", "reason"),
+    [
+        (61, "expired", "the registration was not renewed in time"),
+        (20, "unregistered", "the registrar no longer lists it"),
+    ],
+)
+async def test_a_contact_that_is_merely_left_out_expired_only_when_its_time_was_over(
+    place: Place, clock: SteppedClock, passed: int, state: str, reason: str
+) -> None:
+    phone = await place.phone()
+    watcher = await following(place, aor_of(phone))
+    await watcher.say(aor_of(phone), seen(expires_in=60))
+    assert (await place.state(phone))[0] == "registered"
+    clock.advance(timedelta(seconds=passed))
+    await watcher.say(aor_of(phone), seen(event="missing", expires_in=0))
+    assert await place.state(phone) == (state, reason)
 
 
 async def test_a_lost_subscription_leaves_the_tick_to_its_own_time(place: Place) -> None:
@@ -260,7 +282,7 @@ def test_a_contact_of_unknown_duration_counts_for_an_hour_and_one_that_went_is_n
     assert [(contact.uri, contact.expires_at) for contact in event.contacts] == [
         (PHONE, at + timedelta(hours=1))
     ]
-    assert (event.account, event.at, event.tenant_id) == ("d1", at, 1)
+    assert (event.kind, event.account, event.at, event.tenant_id) == ("unlisted", "d1", at, 1)
 
 
 @pytest.mark.parametrize(

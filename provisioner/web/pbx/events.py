@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from provisioner.errors import BadInput
 from provisioner.model.text import plain
@@ -16,7 +16,8 @@ FUTURE = timedelta(minutes=5)
 
 Epoch = Annotated[float, Field(ge=0, le=4_102_444_800, allow_inf_nan=False)]
 """Seconds since 1970; fractions are welcome, for they tell events of the same second apart."""
-Text = Annotated[str, Field(max_length=4_000), AfterValidator(lambda text: plain(text, limit=1_000))]
+Text = Annotated[str, BeforeValidator(lambda value: plain(value, limit=1_000) if isinstance(value, str) else value)]
+"""What phones said, made harmless and cut: one strange User-Agent must not turn a whole batch away."""
 
 
 class BindingDocument(BaseModel):

@@ -27,7 +27,7 @@ from provisioner.access.policies.expression import Condition
 from provisioner.access.reasons import Reason
 from provisioner.access.verifier import Verifier
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
-from provisioner.pki.trust import PeerCertificate, Trust
+from provisioner.pki.trust import Trust
 from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.services.change_feed import ChangeFeed
 from provisioner.services.context import Context
@@ -63,8 +63,11 @@ class DoorParts:
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
+    """The same for every request of a connection: the peer, and what its verified certificate says."""
+
     peer: Address
-    certificate: PeerCertificate | None
+    certificate_mac: bytes | None
+    certificate_problem: str | None
 
 
 class PhoneDoor:
@@ -134,7 +137,9 @@ class PhoneDoor:
         match = next((match for match in asked.matches if match.profile.id == record.profile), None)
         if match is None:
             return self._other_vendor(request, asked, record=record, evidence=evidence, now=now)
-        if match.file.role != "device":  # another vendor's phones have a secret file of this name, this one's not
+        if (
+            match.file.role != "device"
+        ):  # another vendor's phones have a secret file of this name, this one's not
             return self._public(FileRequest(matches=(match,), token=None, name=asked.name))
         agent = request.headers.get("User-Agent", "")
         if agent != record.agent:
@@ -142,7 +147,9 @@ class PhoneDoor:
         if record.has_previous or Condition.WINDOW in verdict.satisfied:
             refusal = await self._settle(record, evidence, verdict)
             if refusal is not None:
-                return self._refuse(request, asked, record=record, verdict=refusal, evidence=evidence, now=now)
+                return self._refuse(
+                    request, asked, record=record, verdict=refusal, evidence=evidence, now=now
+                )
         served = record.files.get(match.file.id)
         if served is None or record.is_stale:
             try:
@@ -150,11 +157,13 @@ class PhoneDoor:
             except NotFound:  # removed between the verdict and now: as if it had never been there
                 verdict = Verdict(Outcome.CHALLENGE, Reason.UNKNOWN_MAC)
                 record = PhoneRecord(mac=mac, subject=record.subject)
-                return self._refuse(request, asked, record=record, verdict=verdict, evidence=evidence, now=now)
+                return self._refuse(
+                    request, asked, record=record, verdict=verdict, evidence=evidence, now=now
+                )
         answer = _serve(request, served)
         parts.log.note(
             Note(
-                record.tenant_id, record.device_id, mac, now, str(evidence.source), request.method, asked.name, agent,
+                record.tenant_id, record.device_id, mac, now, _words(evidence.source), request.method, asked.name, agent,
                 answer.status, "allowed", "{}", served.hash, served.revision,
             )
         )  # fmt: skip
@@ -168,17 +177,21 @@ class PhoneDoor:
         is_tls = self._is_tls
         if self._trusted:
             source = self._source(request)
-            is_tls = came_by_tls(facts.peer, is_tls=is_tls, forwarded_proto=headers.getall("X-Forwarded-Proto", ()), trusted=self._trusted)
-        certificate = facts.certificate
+            is_tls = came_by_tls(
+                facts.peer,
+                is_tls=is_tls,
+                forwarded_proto=headers.getall("X-Forwarded-Proto", ()),
+                trusted=self._trusted,
+            )
         return Evidence(
-            mac=bytes.fromhex(mac),
+            mac=_raw(mac),
             source=source,
             is_tls=is_tls,
             target=target,
             method=request.method,
             credentials=parse_authorization(headers.get("Authorization")),
-            certificate_mac=bytes.fromhex(certificate.mac.digits) if certificate and certificate.mac else None,
-            certificate_problem=certificate.reason or None if certificate and not certificate.mac else None,
+            certificate_mac=facts.certificate_mac,
+            certificate_problem=facts.certificate_problem,
             token=asked.token,
         )
 
@@ -192,23 +205,55 @@ class PhoneDoor:
         peer = transport.get_extra_info("peername") if transport is not None else None
         tls = transport.get_extra_info("ssl_object") if transport is not None and self._is_tls else None
         der = tls.getpeercert(binary_form=True) if tls is not None else None
-        facts = _Connection(peer=_address(peer[0] if peer else "::"), certificate=self._parts.trust.identify_der(der) if der else None)
+        address = _address(peer[0] if peer else "::")
+        shown = self._parts.trust.identify_der(der) if der else None
+        facts = _Connection(
+            peer=address,
+            certificate_mac=bytes.fromhex(shown.mac.digits) if shown and shown.mac else None,
+            certificate_problem=shown.reason or None if shown and not shown.mac else None,
+        )
         if isinstance(protocol, BoundedRequestHandler):
             protocol.connection_facts = facts
         return facts
 
     def _refuse(
-        self, request: web.BaseRequest, asked: FileRequest, *, record: PhoneRecord, verdict: Verdict, evidence: Evidence, now: float
+        self,
+        request: web.BaseRequest,
+        asked: FileRequest,
+        *,
+        record: PhoneRecord,
+        verdict: Verdict,
+        evidence: Evidence,
+        now: float,
     ) -> web.Response:
         """The same answer for an unknown address, a wrong password and a locked device."""
         parts = self._parts
         parts.counters.count(verdict.reason.value)
         agent = request.headers.get("User-Agent", "")
-        data = json.dumps({name: value if isinstance(value, int | float) else str(value) for name, value in verdict.data.items()})
+        data = json.dumps(
+            {
+                name: value if isinstance(value, int | float) else str(value)
+                for name, value in verdict.data.items()
+            }
+        )
         status = 403 if verdict.reason is Reason.NEEDS_TLS else 401
         known = record.device_id or None
         parts.log.note(
-            Note(record.tenant_id, known, record.mac, now, str(evidence.source), request.method, asked.name, agent, status, verdict.reason.value, data, "", 0)
+            Note(
+                record.tenant_id,
+                known,
+                record.mac,
+                now,
+                str(evidence.source),
+                request.method,
+                asked.name,
+                agent,
+                status,
+                verdict.reason.value,
+                data,
+                "",
+                0,
+            )
         )
         if verdict.begins_lock:
             log.warning("locked after wrong attempts", mac=record.mac, source=str(evidence.source))
@@ -220,14 +265,36 @@ class PhoneDoor:
             headers.add("WWW-Authenticate", challenge)
         return web.Response(status=401, headers=headers)
 
-    def _other_vendor(self, request: web.BaseRequest, asked: FileRequest, *, record: PhoneRecord, evidence: Evidence, now: float) -> web.Response:
+    def _other_vendor(
+        self,
+        request: web.BaseRequest,
+        asked: FileRequest,
+        *,
+        record: PhoneRecord,
+        evidence: Evidence,
+        now: float,
+    ) -> web.Response:
         is_off = record.profile not in self._parts.context.profiles.all
         status, reason = (503, PROFILE_BROKEN) if is_off else (404, Reason.OTHER_VENDORS_FILE.value)
         self._parts.counters.count(reason)
         agent, source = request.headers.get("User-Agent", ""), str(evidence.source)
         detail = json.dumps({"model": record.model, "source": source})
         self._parts.log.note(
-            Note(record.tenant_id, record.device_id, record.mac, now, source, request.method, asked.name, agent, status, reason, detail, "", 0)
+            Note(
+                record.tenant_id,
+                record.device_id,
+                record.mac,
+                now,
+                source,
+                request.method,
+                asked.name,
+                agent,
+                status,
+                reason,
+                detail,
+                "",
+                0,
+            )
         )
         return _busy(30, 120) if is_off else web.Response(status=404)
 
@@ -265,7 +332,9 @@ class PhoneDoor:
         settings = self._parts.context.settings
         facts = BootstrapFacts(
             server=BootstrapServer(
-                https_url=settings.https_base, http_url=settings.http_base, ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else ""
+                https_url=settings.https_base,
+                http_url=settings.http_base,
+                ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "",
             ),
             base=f"{settings.https_base}/p",
             mac=match.mac or "",
@@ -293,12 +362,20 @@ class PhoneDoor:
     def _source(self, request: web.BaseRequest) -> Address:
         """The client's own address, behind trusted proxies too."""
         peer = self._connection(request).peer
-        return client_address(peer, request.headers.getall("X-Forwarded-For", ()), self._trusted) if self._trusted else peer
+        return (
+            client_address(peer, request.headers.getall("X-Forwarded-For", ()), self._trusted)
+            if self._trusted
+            else peer
+        )
 
     def _store_lock(self, record: PhoneRecord, evidence: Evidence, *, now: float) -> None:
         """Beside the answer's way: a stored lock outlives a restart and reaches the other workers."""
         standing = self._parts.gate.lockout.check(evidence.mac, evidence.source, now=now)
-        if not record.device_id or standing.barrier is not Barrier.SUBJECT or standing.until - now < SHORTEST_LOCK:
+        if (
+            not record.device_id
+            or standing.barrier is not Barrier.SUBJECT
+            or standing.until - now < SHORTEST_LOCK
+        ):
             return
         task = asyncio.create_task(_quietly(self._parts.files.note_lock(record, until=standing.until)))
         self._storing.add(task)
@@ -328,6 +405,17 @@ def _used_current(evidence: Evidence, verifier: Verifier) -> bool:
     return ha1 is not None and digest_response(shown, ha1, method=evidence.method) == shown.response.lower()
 
 
+@lru_cache(maxsize=65_536)
+def _raw(digits: str) -> bytes:
+    """The six bytes of a MAC."""
+    return bytes.fromhex(digits)
+
+
+@lru_cache(maxsize=65_536)
+def _words(address: Address) -> str:
+    return str(address)
+
+
 def _serve(request: web.BaseRequest, served: Served) -> web.Response:
     tag = f'"{served.hash[:32]}"'
     headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": "private, no-cache"}
@@ -346,4 +434,3 @@ def _address(text: str) -> Address:
     """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
     address = ip_address(text.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from provisioner.access.reasons import Reason, sentence
 from provisioner.model import RegistrationState
+from provisioner.services.fetch_words import often
 from provisioner.web.ui.translations import Language, message
 
 
@@ -157,4 +158,4 @@ def why(language: Language, reason: str, detail: Mapping[str, Any], *, zone: Zon
         filling["nth"] = f"{count}e"
     if isinstance(until, float | int):
         filling["until"] = datetime.fromtimestamp(until, UTC).astimezone(zone).strftime("%H:%M:%S")
-    return sentence(known, filling, translate=language.translate)
+    return sentence(known, filling, translate=language.translate) + often(detail)

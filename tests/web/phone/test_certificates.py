@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.services.places import GOOD_PASSWORD, device_of, mac
 from tests.web.phone.conftest import Desk
 from tests.web.phone.wire import Phone, client_tls
 
-Shown = Callable[..., Phone]
+Shown = Callable[..., Awaitable[Phone]]
 
 
 @pytest.fixture
@@ -29,7 +30,10 @@ def overrides() -> dict[str, object]:
 def shows(desk: Desk, tmp_path: Path) -> Shown:
     """A phone that shows a certificate for a MAC, from the server's own authority unless told otherwise."""
 
-    def show(address: str, *, authority: Authority | None = None, days: int = 30, ago: timedelta = timedelta()) -> Phone:
+    async def show(address: str, **options: Any) -> Phone:
+        return await asyncio.to_thread(make, address, **options)
+
+    def make(address: str, *, authority: Authority | None = None, days: int = 30, ago: timedelta = timedelta()) -> Phone:
         issuer = authority or Authority.load(desk.server.ca_path.parent, clock=lambda: system_clock() - ago)
         files = PairFiles.at(tmp_path, f"phone-{address}")
         issuer.issue_device(Mac.parse(address), days=days).save(files)
@@ -43,7 +47,7 @@ async def test_a_certificate_opens_its_own_file_and_no_other(desk: Desk, shows: 
     """T9."""
     other = await device_of(desk.server.context, desk.server.tenant, 2, policy=policy)
     await update_device(desk.server.context, SYSTEM, device_id=desk.device.id, policy=policy)
-    phone = shows(desk.device.mac)
+    phone = await shows(desk.device.mac)
     assert (await phone.ask(desk.path)).status == 200
     assert (await phone.ask(f"/p/{other.mac}.xml")).status == 401
     await desk.server.server.fetches.flush()
@@ -51,7 +55,7 @@ async def test_a_certificate_opens_its_own_file_and_no_other(desk: Desk, shows: 
 
     entry = (await list_fetches(desk.server.context, SYSTEM, device_id=other.id)).items[0]
     assert (entry.reason, entry.detail["shown"]) == ("certificate-other-mac", "00:04:13:00:00:01")
-    assert (await shows(mac(0x10001)).ask(desk.path)).status == 401
+    assert (await (await shows(mac(0x10001))).ask(desk.path)).status == 401
 
 
 async def test_without_a_certificate_only_the_password_is_left(desk: Desk) -> None:
@@ -62,7 +66,7 @@ async def test_without_a_certificate_only_the_password_is_left(desk: Desk) -> No
 
 
 async def test_a_certificate_means_nothing_to_the_password_policy(desk: Desk, shows: Shown) -> None:
-    assert (await shows(desk.device.mac).ask(desk.path)).status == 401
+    assert (await (await shows(desk.device.mac)).ask(desk.path)).status == 401
 
 
 async def _refused(phone: Phone, path: str) -> None:
@@ -73,9 +77,9 @@ async def _refused(phone: Phone, path: str) -> None:
 async def test_foreign_and_expired_certificates_fail_with_a_reason_the_operator_sees(desk: Desk, shows: Shown, tmp_path: Path, clock: SteppedClock) -> None:
     """T9."""
     (tmp_path / "foreign").mkdir()
-    foreign = Authority.create(tmp_path / "foreign", name="Somebody else", clock=system_clock)
-    await _refused(shows(desk.device.mac, authority=foreign), desk.path)
-    await _refused(shows(mac(5), days=1, ago=timedelta(days=30)), desk.path)
+    foreign = await asyncio.to_thread(Authority.create, tmp_path / "foreign", name="Somebody else", clock=system_clock)
+    await _refused(await shows(desk.device.mac, authority=foreign), desk.path)
+    await _refused(await shows(mac(5), days=1, ago=timedelta(days=30)), desk.path)
     causes = [failure.cause for failure in desk.server.server.handshakes.latest]
     assert "the phone's certificate has expired" in causes[0]
     assert "not among the trust anchors" in causes[1]

@@ -1,0 +1,122 @@
+"""The order of changes, exactly which devices are touched, and the database's own troubles in words."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, text
+
+from provisioner.errors import StorageFull, Unavailable
+from provisioner.model import Device, Tenant
+from provisioner.model.store import CONFIGURATION, REGISTRATIONS, Store, announce, sequence, touch, touch_where
+from provisioner.services.context import SYSTEM, Context
+from provisioner.services.enrolment import update_device
+from tests.services.places import device_of
+
+
+async def test_changes_run_one_after_another_and_are_numbered_without_gaps(context: Context) -> None:
+    before, seen = await context.store.counter(CONFIGURATION), []
+
+    async def change() -> None:
+        async with context.store.change() as session:
+            seen.append(sequence(session))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(change() for _ in range(12)))
+    assert seen == list(range(before + 1, before + 13))
+    assert await context.store.counter(CONFIGURATION) == before + 12
+
+
+async def test_the_two_counters_do_not_move_each_other(context: Context) -> None:
+    before = await context.store.counter(CONFIGURATION)
+    async with context.store.change(REGISTRATIONS):
+        pass
+    assert await context.store.counter(CONFIGURATION) == before
+
+
+async def test_a_failure_takes_everything_back_and_announces_nothing(context: Context, tenant: Tenant) -> None:
+    device = await device_of(context, tenant)
+    before = await context.store.counter(CONFIGURATION)
+    announced: list[int] = []
+    context.store.on_commit = lambda: announced.append(1)
+    with pytest.raises(RuntimeError, match="half way"):
+        async with context.store.change() as session:
+            await touch(session, [device.id])
+            raise RuntimeError("half way")
+    assert (await context.store.counter(CONFIGURATION), announced) == (before, [])
+    async with context.store.read() as session:
+        assert (await session.get_one(Device, device.id)).revision == device.revision
+    async with context.store.change() as session:
+        await touch(session, [device.id])
+    assert announced == [1]
+
+
+async def test_a_reading_session_changes_nothing(context: Context, tenant: Tenant) -> None:
+    async with context.store.read() as session:
+        (await session.get_one(Tenant, tenant.id)).name = "Other"
+        await session.flush()
+    async with context.store.read() as session:
+        assert (await session.get_one(Tenant, tenant.id)).name == "Acme"
+
+
+async def test_exactly_the_named_devices_are_touched(context: Context, tenant: Tenant) -> None:
+    devices = [await device_of(context, tenant, number) for number in range(4)]
+    async with context.store.change() as session:
+        await touch(session, [devices[0].id, devices[0].id, devices[1].id])
+        assert await touch_where(session, Device.id == devices[2].id) == 1
+        assert await announce(session, Device.id == devices[3].id) == 1
+        seq = sequence(session)
+    async with context.store.read() as session:
+        rows = (await session.execute(select(Device.revision, Device.changed_seq).order_by(Device.id))).all()
+    assert [tuple(row) for row in rows] == [(2, seq), (2, seq), (2, seq), (1, seq)]
+
+
+async def test_what_a_phone_is_made_of_comes_from_one_moment(context: Context, tenant: Tenant) -> None:
+    """DESIGN, invariant 9: no device half changed."""
+    device = await device_of(context, tenant, name="Before")
+    statement = select(Device.name).where(Device.id == device.id)
+    async with context.store.quick() as quick:
+        first = (await quick.all(statement))[0].name
+        await update_device(context, SYSTEM, device_id=device.id, name="After")
+        second = (await quick.all(statement))[0].name
+    async with context.store.quick() as quick:
+        third = (await quick.all(statement))[0].name
+    assert (first, second, third) == ("Before", "Before", "After")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_full_disk_is_said_in_words_and_loses_nothing(context: Context, tenant: Tenant) -> None:
+    device = await device_of(context, tenant)
+    async with context.store.write() as session:
+        pages = (await session.execute(text("PRAGMA page_count"))).scalar_one()
+        await session.execute(text(f"PRAGMA max_page_count={pages}"))
+    store = context.store
+    with pytest.raises(StorageFull, match="Nothing was changed"):
+        for _ in range(50):
+            async with store.write() as session:
+                await session.execute(text(f"PRAGMA max_page_count={pages}"))
+                await session.execute(text("INSERT INTO server_facts (name, value) VALUES (hex(randomblob(16)), hex(randomblob(150)))"))
+    async with store.read() as session:
+        assert (await session.get_one(Device, device.id)).name == device.name
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_database_that_is_held_by_somebody_else_is_busy(context: Context) -> None:
+    other = Store(context.settings.database_url)
+    try:
+        async with other.write():
+            with pytest.raises(Unavailable, match="busy"):
+                async with context.store.read() as session:
+                    await session.execute(text("PRAGMA busy_timeout=10"))
+                    await session.execute(text("UPDATE counters SET value = value"))
+    finally:
+        await other.close()
+
+
+async def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
+    store = Store("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    try:
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            async with store.read() as session:
+                await session.execute(text("SELECT 1"))
+    finally:
+        await store.close()

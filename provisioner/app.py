@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from aiohttp import web
@@ -42,7 +42,7 @@ from provisioner.web.phone.counters import DoorCounters
 from provisioner.web.phone.door import DoorParts, PhoneDoor
 from provisioner.web.problems import problems
 from provisioner.web.status import PARTS, add_status
-from provisioner.web.ui.routes import add_ui
+from provisioner.web.ui.routes import add_ui, prepare_pages
 
 log = structlog.get_logger()
 
@@ -57,7 +57,14 @@ class Server:
     `phones_only` is a further worker: it shares the phone ports and leaves people, PBX and clean-up to the first.
     """
 
-    def __init__(self, settings: ServerSettings, *, clock: Clock = system_clock, phones_only: bool = False, shared: bool = False) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        clock: Clock = system_clock,
+        phones_only: bool = False,
+        shared: bool = False,
+    ) -> None:
         self.settings = settings
         self._clock = clock
         self._phones_only = phones_only
@@ -66,7 +73,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self.handshakes = FailedHandshakes()
 
-    async def __aenter__(self) -> "Server":
+    async def __aenter__(self) -> Self:
         try:
             await self._start()
         except BaseException:
@@ -74,7 +81,9 @@ class Server:
             raise
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.stop()
 
     @property
@@ -99,7 +108,14 @@ class Server:
         self.queue = RegistrationQueue(self.context, self.timer.wake)
         self.watching = Watching(self.context, self.queue.put)
         self.parts = DoorParts(
-            context=self.context, gate=self.gate, files=self.files, feed=self.feed, log=self.fetches, trust=trust, ca_pem=authority.pem, counters=DoorCounters()
+            context=self.context,
+            gate=self.gate,
+            files=self.files,
+            feed=self.feed,
+            log=self.fetches,
+            trust=trust,
+            ca_pem=authority.pem,
+            counters=DoorCounters(),
         )
         await self.feed.start()
         self._run("change feed", self.feed.run)
@@ -116,7 +132,9 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "queue"):
-            with contextlib.suppress(Exception):  # the last chance: what cannot be written now is in the registrar
+            with contextlib.suppress(
+                Exception
+            ):  # the last chance: what cannot be written now is in the registrar
                 await self.queue.flush()
         if hasattr(self, "fetches"):
             with contextlib.suppress(Exception):  # the same: a log entry is no reason to hang at the end
@@ -136,16 +154,30 @@ class Server:
         for name, port, context in (("https", settings.https_port, tls), ("http", settings.http_port, None)):
             if port:
                 door = PhoneDoor(self.parts, is_tls=context is not None)
-                runner = await listen_for_phones(door.handle, address=settings.phone_address, port=port, tls=context, shared=self._shared)
+                runner = await listen_for_phones(
+                    door.handle, address=settings.phone_address, port=port, tls=context, shared=self._shared
+                )
                 self._opened(name, runner)
 
     async def _listen_for_people(self, trust: Trust, pairs: Sequence[PairFiles]) -> None:
         self.doorkeeper = Doorkeeper(self.context)
         self.health = Health(self.context, trust, self.handshakes, self.fetches)
         await asyncio.to_thread(self.health.look_at_certificates)
-        app = admin_app(self.context, doorkeeper=self.doorkeeper, queue=self.queue, health=self.health, parts=self.parts)
-        tls = server_context(pairs, clock=self._clock, sink=self.handshakes) if self.settings.admin_tls else None
-        self._opened("admin", await listen_for_people(app, address=self.settings.admin_address, port=self.settings.admin_port, tls=tls))
+        await asyncio.to_thread(prepare_pages)  # phones are served meanwhile
+        app = admin_app(
+            self.context, doorkeeper=self.doorkeeper, queue=self.queue, health=self.health, parts=self.parts
+        )
+        tls = (
+            server_context(pairs, clock=self._clock, sink=self.handshakes)
+            if self.settings.admin_tls
+            else None
+        )
+        self._opened(
+            "admin",
+            await listen_for_people(
+                app, address=self.settings.admin_address, port=self.settings.admin_port, tls=tls
+            ),
+        )
         self._run("registrations", self.queue.run)
         self._run("expiry", self.timer.run)
         self._run("watching", self.watching.run)
@@ -167,7 +199,9 @@ class Server:
             await asyncio.sleep(JANITOR_SECONDS)
 
 
-def admin_app(context: Context, *, doorkeeper: Doorkeeper, queue: RegistrationQueue, health: Health, parts: DoorParts) -> web.Application:
+def admin_app(
+    context: Context, *, doorkeeper: Doorkeeper, queue: RegistrationQueue, health: Health, parts: DoorParts
+) -> web.Application:
     """The application of the admin listener: pages, REST, PBX door, status."""
     app = web.Application(middlewares=[problems], client_max_size=MAX_ADMIN_BODY)
     app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
@@ -181,9 +215,17 @@ def admin_app(context: Context, *, doorkeeper: Doorkeeper, queue: RegistrationQu
 
 def make_gate(context: Context) -> Gate:
     """The judge over phones' requests; workers share what a challenge is signed with, through the key ring."""
-    offer = Offer(realm=context.realm, algorithms=("SHA-256", "MD5") if context.settings.offer_sha256 else ("MD5",))
+    offer = Offer(
+        realm=context.realm, algorithms=("SHA-256", "MD5") if context.settings.offer_sha256 else ("MD5",)
+    )
     nonces = Nonces(context.keyring.derive("phone nonces"), started=time.time())
-    return Gate(offer, key=context.keyring.derive("phone verifiers"), nonces=nonces, lockout=Lockout(), enumeration=Enumeration())
+    return Gate(
+        offer,
+        key=context.keyring.derive("phone verifiers"),
+        nonces=nonces,
+        lockout=Lockout(),
+        enumeration=Enumeration(),
+    )
 
 
 def _trust(settings: ServerSettings, authority: Authority) -> Trust:
@@ -191,13 +233,22 @@ def _trust(settings: ServerSettings, authority: Authority) -> Trust:
     return load_trust(ANCHOR_FACTS, Path(folder), own=authority.certificate)
 
 
-def _tls(settings: ServerSettings, pairs: Sequence[PairFiles], trust: Trust, sink: FailedHandshakes, clock: Clock) -> ssl.SSLContext:
+def _tls(
+    settings: ServerSettings, pairs: Sequence[PairFiles], trust: Trust, sink: FailedHandshakes, clock: Clock
+) -> ssl.SSLContext:
     # Phones are asked only when all their vendors can be trusted: one that shows a certificate nobody can check is
     # cut off before it can say its password. The own CA alone is no reason to ask.
     installed = [anchor for anchor in trust.anchors if anchor.rule.vendor != "own"]
-    ask = settings.client_certificates == "ask" or (settings.client_certificates == "auto" and bool(installed))
+    ask = settings.client_certificates == "ask" or (
+        settings.client_certificates == "auto" and bool(installed)
+    )
     return server_context(
-        pairs, clock=clock, sink=sink, anchors=trust.pem if ask else "", check_dates=not settings.accept_expired_certificates, ciphers=settings.tls_ciphers
+        pairs,
+        clock=clock,
+        sink=sink,
+        anchors=trust.pem if ask else "",
+        check_dates=not settings.accept_expired_certificates,
+        ciphers=settings.tls_ciphers,
     )
 
 

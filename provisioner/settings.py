@@ -71,7 +71,8 @@ class ServerSettings(BaseSettings):
         description="Whether phones are asked for a client certificate. auto: when vendor anchors are installed. A phone that shows a certificate of a vendor without an anchor cannot connect at all.",
     )
     tls_ciphers: str = Field(
-        default="", description="OpenSSL cipher list for TLS 1.2, for old phones (for example DEFAULT@SECLEVEL=1)."
+        default="",
+        description="OpenSSL cipher list for TLS 1.2, for old phones (for example DEFAULT@SECLEVEL=1).",
     )
     policy: str = Field(default="password", description="Credential policy of tenants that have chosen none.")
     offer_sha256: bool = Field(

@@ -30,7 +30,7 @@ BOTH_DATABASES = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.
 @pytest.fixture(scope="session", autouse=True)
 def _vendor_profiles_are_read_once() -> Iterator[None]:
     """Compiling the shipped profiles takes half a second; they never change during a run."""
-    real = installation.load_profiles
+    from provisioner.profiles.loader import load_profiles as real
 
     @functools.cache
     def shipped() -> object:
@@ -57,16 +57,23 @@ def unblocked() -> Iterator[BlockBuster]:
     """Fails the test when the package blocks the event loop (DESIGN, invariant 8), with the documented exceptions."""
     with blockbuster_ctx("provisioner") as buster:
         for name, function in buster.functions.items():
-            function.can_block_in("provisioner/model/store.py", {"_sqlite_engine"})  # once, when a process starts
-            function.can_block_in("provisioner/secrets.py", {"reload"})  # one stat; the small file itself after a rotation only
+            function.can_block_in(
+                "provisioner/model/store.py", {"_sqlite_engine"}
+            )  # once, when a process starts
+            function.can_block_in(
+                "provisioner/secrets.py", {"reload"}
+            )  # one stat; the small file itself after a rotation only
             if name.startswith("sqlite3."):
                 # one indexed row costs microseconds, a thread more
-                function.can_block_in("provisioner/model/store.py", {"all", "_same_moment", "_sqlite_reader", "open_sqlite_reader", "close"})
+                function.can_block_in(
+                    "provisioner/model/store.py",
+                    {"all", "_same_moment", "_sqlite_reader", "open_sqlite_reader", "close"},
+                )
                 function.can_block_in("provisioner/services/change_feed.py", {"_read", "close"})
             function.can_block_in("provisioner/services/health.py", {"_storage"})  # one statvfs
             function.can_block_in("provisioner/access/passwords.py", {"close"})  # at the end of a process
             # a password file is looked for when a connection is opened, not when one is used
-            function.can_block_in("asyncpg/connect_utils.py", {"_read_password_from_pgpass"})
+            function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})
         yield buster
 
 
@@ -85,7 +92,11 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def context(
-    database: str, tmp_path: Path, clock: SteppedClock, request: pytest.FixtureRequest, postgres_template: dict[str, str]
+    database: str,
+    tmp_path: Path,
+    clock: SteppedClock,
+    request: pytest.FixtureRequest,
+    postgres_template: dict[str, str],
 ) -> AsyncIterator[Context]:
     """The use cases over a fresh installation, on both databases, with the loop watched."""
     overrides: dict[str, object] = {}
@@ -111,7 +122,9 @@ async def _copied_database(request: pytest.FixtureRequest, made: dict[str, str],
 
 @pytest.fixture
 async def tenant(context: Context) -> Tenant:
-    return await create_tenant(context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test", is_premium=True)
+    return await create_tenant(
+        context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test", is_premium=True
+    )
 
 
 @pytest.fixture

@@ -364,7 +364,9 @@ def upgrade() -> None:
             ["line_id"], ["lines.id"], name=op.f("fk_bindings_line_id_lines"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bindings")),
-        sa.UniqueConstraint("line_id", "contact", "call_id", name=op.f("uq_bindings_line_id_contact_call_id")),
+        sa.UniqueConstraint(
+            "line_id", "contact", "call_id", name=op.f("uq_bindings_line_id_contact_call_id")
+        ),
     )
     with op.batch_alter_table("bindings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_bindings_line_id"), ["line_id"], unique=False)

@@ -20,6 +20,7 @@ _FIELDS = (
     "networks",
     "password_minimum",
     "is_clear_text_allowed",
+    "watch_registrar",
     "created_at",
 )
 
@@ -43,6 +44,10 @@ def _fields(command: Any) -> Any:
             "is_clear_text_allowed",
             default=None,
             help="Allow secrets over plain http in its networks.",
+        ),
+        click.option(
+            "--watch-registrar",
+            help="HOST[:PORT] of a registrar that reports nothing by itself: it is asked (RFC 3680). Empty: off.",
         ),
     ):
         command = option(command)

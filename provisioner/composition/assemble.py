@@ -6,7 +6,15 @@ from datetime import date
 
 from provisioner.composition.catalogue import Catalogue
 from provisioner.composition.compose import KeyLayer, Layer, compose, merge_keys
-from provisioner.composition.phone_config import Composed, KeyConfig, LineConfig, LineKind, Origin, PhoneConfig, ServerFacts
+from provisioner.composition.phone_config import (
+    Composed,
+    KeyConfig,
+    LineConfig,
+    LineKind,
+    Origin,
+    PhoneConfig,
+    ServerFacts,
+)
 from provisioner.composition.time_rule import time_rule
 
 _DEFAULT_PORT = {"udp": 5060, "tcp": 5060, "tls": 5061}
@@ -53,12 +61,16 @@ class StoredDevice:
     key_layers: Sequence[KeyLayer] = ()
 
 
-def assemble(catalogue: Catalogue, stored: StoredDevice, *, shape: Shape, server: ServerFacts, today: date) -> PhoneConfig:
+def assemble(
+    catalogue: Catalogue, stored: StoredDevice, *, shape: Shape, server: ServerFacts, today: date
+) -> PhoneConfig:
     """Compose settings, fill every line and key slot, and name what has no place on this model."""
     settings = _with_device_secrets(compose(catalogue, stored.layers), stored)
     lines = _lines(stored.lines, settings, shape.lines)
     layers = [_line_keys(lines, shape), *stored.key_layers]
-    keys, left_over = merge_keys(layers, keys=shape.keys, modules=shape.modules, module_keys=shape.module_keys)
+    keys, left_over = merge_keys(
+        layers, keys=shape.keys, modules=shape.modules, module_keys=shape.module_keys
+    )
     return PhoneConfig(
         mac=stored.mac,
         name=stored.name,
@@ -80,13 +92,18 @@ def assemble(catalogue: Catalogue, stored: StoredDevice, *, shape: Shape, server
 def _with_device_secrets(settings: Mapping[str, Composed], stored: StoredDevice) -> dict[str, Composed]:
     """The phone's own admin secrets: random for every device unless somebody set one."""
     filled = dict(settings)
-    for name, random in (("phone_admin_password", stored.admin_password), ("phone_admin_pin", stored.admin_pin)):
+    for name, random in (
+        ("phone_admin_password", stored.admin_password),
+        ("phone_admin_pin", stored.admin_pin),
+    ):
         if not filled[name].value:
             filled[name] = Composed(name, random, Origin("device", "random for this device", random))
     return filled
 
 
-def _lines(stored: Sequence[StoredLine], settings: Mapping[str, Composed], count: int) -> tuple[LineConfig, ...]:
+def _lines(
+    stored: Sequence[StoredLine], settings: Mapping[str, Composed], count: int
+) -> tuple[LineConfig, ...]:
     known = {line.position: line for line in stored}
     return tuple(_line(known.get(position), position, settings) for position in range(1, count + 1))
 
@@ -118,7 +135,10 @@ def _line(line: StoredLine | None, position: int, settings: Mapping[str, Compose
 def _line_keys(lines: Sequence[LineConfig], shape: Shape) -> KeyLayer:
     """The weakest layer: the first keys are the lines, so that a phone without any key of its own can still take calls."""
     active = [line for line in lines if line.is_active and line.position <= shape.keys]
-    return KeyLayer("default", [KeyConfig(slot=line.position, type="line", line=line.position, label=line.label) for line in active])
+    return KeyLayer(
+        "default",
+        [KeyConfig(slot=line.position, type="line", line=line.position, label=line.label) for line in active],
+    )
 
 
 def _labelled(key: KeyConfig, settings: Mapping[str, Composed]) -> KeyConfig:
@@ -128,7 +148,11 @@ def _labelled(key: KeyConfig, settings: Mapping[str, Composed]) -> KeyConfig:
 
 
 def _warnings(stored: StoredDevice, shape: Shape, left_over: Sequence[KeyConfig]) -> tuple[str, ...]:
-    warnings = [f"Line {line.position} has no place: this model has {shape.lines}." for line in stored.lines if line.position > shape.lines]
+    warnings = [
+        f"Line {line.position} has no place: this model has {shape.lines}."
+        for line in stored.lines
+        if line.position > shape.lines
+    ]
     warnings += [
         f"Key {key.slot}{f' of module {key.module}' if key.module else ''} ({key.label or key.type}) has no place on this model."
         for key in left_over

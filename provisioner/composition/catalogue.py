@@ -65,14 +65,22 @@ class Catalogue:
         try:
             return self.settings[name]
         except KeyError:
-            near = sorted(known for known in self.settings if name[:4] and name[:4] in known) or sorted(self.settings)
-            raise InvalidSetting(f"There is no setting “{name[:60]}”. Near it: {', '.join(near[:8])}.", setting=name[:60]) from None
+            near = sorted(known for known in self.settings if name[:4] and name[:4] in known) or sorted(
+                self.settings
+            )
+            raise InvalidSetting(
+                f"There is no setting “{name[:60]}”. Near it: {', '.join(near[:8])}.", setting=name[:60]
+            ) from None
 
     def check(self, name: str, scope: str, value: Any) -> Any:
         """Check a value that is about to be stored at `scope`; None is "unset here" and always allowed."""
         setting = self[name]
         if scope not in setting.scopes:
-            places = f"can be set for {', '.join(setting.scopes)}" if setting.scopes else "is a property of the tenant"
+            places = (
+                f"can be set for {', '.join(setting.scopes)}"
+                if setting.scopes
+                else "is a property of the tenant"
+            )
             raise setting.refuse(f"{places}, not for {scope}")
         return None if value is None else setting.check(value)
 
@@ -83,7 +91,8 @@ def load_catalogue() -> Catalogue:
     data = tomllib.loads((files("provisioner.composition") / "catalogue.toml").read_text("utf-8"))
     settings = {name: _setting(name, entry) for name, entry in data["settings"].items()}
     defaults = {
-        name: Composed(name, setting.default, Origin("default", "", setting.default)) for name, setting in settings.items()
+        name: Composed(name, setting.default, Origin("default", "", setting.default))
+        for name, setting in settings.items()
     }
     _zones()  # a walk through files: now, not when somebody saves a form
     return Catalogue(settings=settings, groups=data["groups"], defaults=defaults)
@@ -95,14 +104,25 @@ def _zones() -> frozenset[str]:
 
 
 def _setting(name: str, entry: dict[str, Any]) -> Setting:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
     return Setting(name=name, **fields)
 
 
 def _check_bool(setting: Setting, value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+    words = {
+        "true": True,
+        "on": True,
+        "yes": True,
+        "1": True,
+        "false": False,
+        "off": False,
+        "no": False,
+        "0": False,
+    }
     answer = words.get(str(value).strip().lower())
     if answer is None:
         raise setting.refuse("is either on or off")
@@ -116,7 +136,9 @@ def _check_int(setting: Setting, value: Any) -> int:
         number = None
     low, high = setting.minimum or 0, setting.maximum if setting.maximum is not None else 2**31 - 1
     if number is None or not low <= number <= high:
-        raise setting.refuse(f"is a whole number from {low} to {high}{' ' + setting.unit if setting.unit else ''}")
+        raise setting.refuse(
+            f"is a whole number from {low} to {high}{' ' + setting.unit if setting.unit else ''}"
+        )
     return number
 
 
@@ -145,7 +167,10 @@ def _check_text(setting: Setting, value: Any) -> str:
     word = str(value)
     if len(word) > _TEXT_LIMIT:
         raise setting.refuse(f"has at most {_TEXT_LIMIT} characters")
-    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000 for character in word):
+    if any(
+        ord(character) < 32 or 0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000
+        for character in word
+    ):
         raise setting.refuse("has no line breaks or control characters")
     return word
 

@@ -38,7 +38,9 @@ def compose(catalogue: Catalogue, layers: Sequence[Layer]) -> dict[str, Composed
     }
 
 
-def merge_keys(layers: Sequence[KeyLayer], *, keys: int, modules: int = 0, module_keys: int = 0) -> tuple[tuple[KeyConfig, ...], tuple[KeyConfig, ...]]:
+def merge_keys(
+    layers: Sequence[KeyLayer], *, keys: int, modules: int = 0, module_keys: int = 0
+) -> tuple[tuple[KeyConfig, ...], tuple[KeyConfig, ...]]:
     """Fill every slot of the phone and its modules, strongest layer last; also the keys that have no place.
 
     Slots without a definition are type "none". Gives back (slots, left over).

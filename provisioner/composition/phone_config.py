@@ -79,7 +79,9 @@ class ServerFacts:
 
     https_url: str  # https://prov.example.net:8443
     http_url: str  # http://prov.example.net:8080 ("" when switched off)
-    action_url: str = field(default="", repr=False)  # https://…/a/<unguessable> ("" when the profile does not need it)
+    action_url: str = field(
+        default="", repr=False
+    )  # https://…/a/<unguessable> ("" when the profile does not need it)
     ca_url: str = ""  # where the own CA certificate can be fetched
 
 

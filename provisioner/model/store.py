@@ -11,7 +11,13 @@ from sqlalchemy import Connection, Row, Select, create_engine, event, select, te
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from provisioner.errors import StorageFull, Unavailable
@@ -157,7 +163,9 @@ async def announce(session: AsyncSession, condition: Any) -> int:
 
 async def touch_where(session: AsyncSession, condition: Any) -> int:
     """The same for every device that fits an SQL condition; gives back how many."""
-    statement = update(Device).where(condition).values(revision=Device.revision + 1, changed_seq=sequence(session))
+    statement = (
+        update(Device).where(condition).values(revision=Device.revision + 1, changed_seq=sequence(session))
+    )
     result = await session.execute(statement.execution_options(synchronize_session=False))
     count: int = result.rowcount  # type: ignore[attr-defined]  # an UPDATE always answers with a cursor
     return count
@@ -217,7 +225,9 @@ class _named_failures:  # noqa: N801 - used as a statement
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, PoolTimeout | ConnectionError) or getattr(error, "connection_invalidated", False):
+        if isinstance(error, PoolTimeout | ConnectionError) or getattr(
+            error, "connection_invalidated", False
+        ):
             raise Unavailable("The database cannot be reached; please try again in a moment.") from error
         if not isinstance(error, DBAPIError):
             return

@@ -57,7 +57,9 @@ class TokenBook:
         if token is None:
             return None
         async with self._context.store.read() as session:
-            row = (await session.execute(select(ApiToken).where(ApiToken.public_id == token.id))).scalar_one_or_none()
+            row = (
+                await session.execute(select(ApiToken).where(ApiToken.public_id == token.id))
+            ).scalar_one_or_none()
         matches = secret_matches(token.secret, bytes.fromhex(row.secret_hash) if row else None)
         if row is None or not matches or (row.expires_at is not None and row.expires_at <= now):
             return None
@@ -65,12 +67,13 @@ class TokenBook:
             await self._note_use(row.id, now)
         return Actor(name=f"token {row.name}", role=Role(row.role), tenant_id=row.tenant_id, address=address)
 
-
     async def _note_use(self, token_id: int, now: datetime) -> None:
         """For people only: a full disk or a busy database is no reason to turn a machine away."""
         with contextlib.suppress(StorageFull, Unavailable):
             async with self._context.store.write() as session:
-                await session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now))
+                await session.execute(
+                    update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now)
+                )
 
 
 async def list_tokens(context: Context, actor: Actor) -> Sequence[ApiToken]:
@@ -81,7 +84,15 @@ async def list_tokens(context: Context, actor: Actor) -> Sequence[ApiToken]:
         return (await session.execute(statement)).scalars().all()
 
 
-async def create_token(context: Context, actor: Actor, *, name: str, role: str, tenant_id: int | None = None, days: int | None = None) -> NewApiToken:
+async def create_token(
+    context: Context,
+    actor: Actor,
+    *,
+    name: str,
+    role: str,
+    tenant_id: int | None = None,
+    days: int | None = None,
+) -> NewApiToken:
     """Make a token of a role; nobody makes one that may do more than they may."""
     name = name.strip()
     if not 1 <= len(name) <= 80 or not is_plain(name):
@@ -104,7 +115,15 @@ async def create_token(context: Context, actor: Actor, *, name: str, role: str, 
             await find_tenant(session, actor.tenant(tenant_id))
         session.add(row)
         await session.flush()
-        audit(session, context, actor, action="token.create", tenant_id=tenant_id, object=name, role=chosen.value)
+        audit(
+            session,
+            context,
+            actor,
+            action="token.create",
+            tenant_id=tenant_id,
+            object=name,
+            role=chosen.value,
+        )
     return NewApiToken(row, token.reveal())
 
 

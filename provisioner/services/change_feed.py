@@ -68,7 +68,7 @@ class ChangeFeed:
             while True:
                 await _first(watcher.wait(), self._woken.wait())
                 self._woken.clear()
-                while not await self._try_to_catch_up():
+                while not await self._try_to_catch_up():  # noqa: ASYNC110 - nothing tells when a database is back
                     await asyncio.sleep(FALLBACK_SECONDS)
         finally:
             await watcher.close()
@@ -98,13 +98,23 @@ class ChangeFeed:
             now = dict((await session.execute(select(Counter.name, Counter.value))).all())
             since = self._seen[CONFIGURATION]
             if now[CONFIGURATION] > since:
-                devices = (await session.execute(select(Device.id, Device.tenant_id).where(Device.changed_seq > since))).all()
-                gone = (await session.execute(select(Revocation.ref).where(Revocation.seq > since))).scalars().all()
+                devices = (
+                    await session.execute(
+                        select(Device.id, Device.tenant_id).where(Device.changed_seq > since)
+                    )
+                ).all()
+                gone = (
+                    (await session.execute(select(Revocation.ref).where(Revocation.seq > since)))
+                    .scalars()
+                    .all()
+                )
                 self._seen[CONFIGURATION] = now[CONFIGURATION]
                 self._tell_devices(devices, gone)
             since = self._seen[REGISTRATIONS]
             if now[REGISTRATIONS] > since:
-                rows = await session.execute(select(Registration.tenant_id, Registration.device_id).where(Registration.seq > since))
+                rows = await session.execute(
+                    select(Registration.tenant_id, Registration.device_id).where(Registration.seq > since)
+                )
                 self._seen[REGISTRATIONS] = now[REGISTRATIONS]
                 for tenant_id, device_id in set(rows):
                     self._hub.publish(Change("registration", tenant_id, device_id))

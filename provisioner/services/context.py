@@ -51,7 +51,6 @@ class Actor:
             raise NotFound("There is no such tenant.")
         return tenant_id
 
-
     def everything(self, tenant_id: int) -> int:
         """The same for what is not one user's own: NotFound for the role user too."""
         if self.user_id is not None:
@@ -62,7 +61,25 @@ class Actor:
 SYSTEM = Actor(name="server", role=Role.OPERATOR)
 
 
-def audit(session: AsyncSession, context: Context, actor: Actor, *, action: str, tenant_id: int | None, object: str = "", **detail: Any) -> None:  # noqa: A002 - the audit log's own word
+def audit(
+    session: AsyncSession,
+    context: Context,
+    actor: Actor,
+    *,
+    action: str,
+    tenant_id: int | None,
+    object: str = "",  # noqa: A002 - the audit log's own word
+    **detail: Any,
+) -> None:
     """Add an audit entry to the transaction; `detail` must hold no secret."""
     who = f"{actor.name} ({actor.role.value}{', ' + actor.address if actor.address else ''})"
-    session.add(AuditEntry(tenant_id=tenant_id, at=context.clock(), actor=who[:160], action=action, object=object[:200], detail=detail))
+    session.add(
+        AuditEntry(
+            tenant_id=tenant_id,
+            at=context.clock(),
+            actor=who[:160],
+            action=action,
+            object=object[:200],
+            detail=detail,
+        )
+    )

@@ -40,7 +40,9 @@ _DEVICE = (
 _BY_MAC = _DEVICE.where(Device.mac == bindparam("mac"))
 _BY_ID = _DEVICE.where(Device.id == bindparam("device_id"))
 _LINES = (
-    select(Line.position, Line.kind, Line.account, Line.secret, Line.user_id, User.name, InternalNumber.digits)
+    select(
+        Line.position, Line.kind, Line.account, Line.secret, Line.user_id, User.name, InternalNumber.digits
+    )
     .outerjoin(User, User.id == Line.user_id)
     .outerjoin(InternalNumber, InternalNumber.user_id == User.id)
     .where(Line.device_id == bindparam("device_id"))
@@ -50,11 +52,22 @@ _VALUES = select(SettingValue.scope, SettingValue.ref, SettingValue.name, Settin
     SettingValue.tenant_id == bindparam("tenant_id"), SettingValue.ref.in_(bindparam("refs", expanding=True))
 )
 _KEYS = select(
-    FunctionKey.scope, FunctionKey.ref, FunctionKey.module, FunctionKey.slot, FunctionKey.type, FunctionKey.target, FunctionKey.label, FunctionKey.line
-).where(FunctionKey.tenant_id == bindparam("tenant_id"), FunctionKey.ref.in_(bindparam("refs", expanding=True)))
+    FunctionKey.scope,
+    FunctionKey.ref,
+    FunctionKey.module,
+    FunctionKey.slot,
+    FunctionKey.type,
+    FunctionKey.target,
+    FunctionKey.label,
+    FunctionKey.line,
+).where(
+    FunctionKey.tenant_id == bindparam("tenant_id"), FunctionKey.ref.in_(bindparam("refs", expanding=True))
+)
 
 _CLEAR_TENANTS = select(Tenant.networks).where(Tenant.is_clear_text_allowed)
-_CLEAR_SITES = select(Site.networks).join(Tenant, Tenant.id == Site.tenant_id).where(Tenant.is_clear_text_allowed)
+_CLEAR_SITES = (
+    select(Site.networks).join(Tenant, Tenant.id == Site.tenant_id).where(Tenant.is_clear_text_allowed)
+)
 
 DeviceFacts = AnyRow
 """The row of one device with its tenant and site: the columns above by name."""
@@ -108,7 +121,11 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
     lines = await quick.all(_LINES, device_id=facts.id)
     owner = next((line for line in lines if line.user_id is not None), None)
     layers, key_layers = await _read_layers(
-        quick, context, facts, owner=owner.user_id if owner else None, owner_name=owner.name if owner else None
+        quick,
+        context,
+        facts,
+        owner=owner.user_id if owner else None,
+        owner_name=owner.name if owner else None,
     )
     stored = StoredDevice(
         mac=facts.mac,
@@ -135,7 +152,12 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
         layers=layers,
         key_layers=key_layers,
     )
-    shape = Shape(lines=model.lines, keys=model.keys_accepted or model.keys, modules=model.modules, module_keys=model.module_keys)
+    shape = Shape(
+        lines=model.lines,
+        keys=model.keys_accepted or model.keys,
+        modules=model.modules,
+        module_keys=model.module_keys,
+    )
     return Parts(stored, shape, server_facts(context, facts))
 
 
@@ -164,7 +186,12 @@ def server_facts(context: Context, facts: DeviceFacts) -> ServerFacts:
     """The addresses that stand in this device's file."""
     settings = context.settings
     action = f"{settings.https_base}/a/{_open(context, facts, 'action_token')}"
-    return ServerFacts(https_url=settings.https_base, http_url=settings.http_base, action_url=action, ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "")
+    return ServerFacts(
+        https_url=settings.https_base,
+        http_url=settings.http_base,
+        action_url=action,
+        ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "",
+    )
 
 
 def profile_of(context: Context, facts: DeviceFacts) -> Profile | None:
@@ -192,7 +219,11 @@ async def _read_layers(
     found_keys: dict[tuple[str, str], list[KeyConfig]] = {place: [] for place in scopes}
     for scope, ref, module, slot, kind, target, label, line in keys:
         if (scope, ref) in found_keys:
-            found_keys[(scope, ref)].append(KeyConfig(slot=slot, module=module, type=kind, target=target, label=label, line=line, origin=scope))
+            found_keys[(scope, ref)].append(
+                KeyConfig(
+                    slot=slot, module=module, type=kind, target=target, label=label, line=line, origin=scope
+                )
+            )
     # the SIP domain is a property of the tenant, not a row: so it cannot be set twice
     found[("tenant", "")]["sip_domain"] = facts.sip_domain
     layers = [Layer(scope, label, found[(scope, ref)]) for (scope, ref), label in scopes.items()]

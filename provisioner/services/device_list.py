@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVarTuple, Unpack
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, func, or_, select
 
 from provisioner.model import Device, InternalNumber, Line, Registration, RegistrationState, Site, User
 from provisioner.services.context import Actor, Context
 from provisioner.services.users import MAX_PAGE, PAGE, Page, escape_like
-
 
 Columns = TypeVarTuple("Columns")
 
@@ -44,28 +43,48 @@ async def list_devices(
     limit: int = PAGE,
 ) -> Page[DeviceRow]:
     """Devices by name. `search` looks in name, MAC (any spelling), model, user and extension; `state` is a registration state."""
-    where = _conditions(actor, tenant_id=tenant_id, search=search, state=state, user_id=user_id, site_id=site_id, profile=profile, device_ids=device_ids)
+    where = _conditions(
+        actor,
+        tenant_id=tenant_id,
+        search=search,
+        state=state,
+        user_id=user_id,
+        site_id=site_id,
+        profile=profile,
+        device_ids=device_ids,
+    )
     limit, offset = min(max(limit, 1), MAX_PAGE), max(offset, 0)
     async with context.store.read() as session:
         total = (await session.execute(_joined(select(func.count(Device.id))).where(*where))).scalar_one()
         rows = await session.execute(
-            _joined(select(Device, User, InternalNumber.digits, Site.name, Registration)).where(*where).order_by(func.lower(Device.name), Device.id).offset(offset).limit(limit)
+            _joined(select(Device, User, InternalNumber.digits, Site.name, Registration))
+            .where(*where)
+            .order_by(func.lower(Device.name), Device.id)
+            .offset(offset)
+            .limit(limit)
         )
-        items = [DeviceRow(device, user, digits or "", site or "", registration) for device, user, digits, site, registration in rows.unique()]
+        items = [
+            DeviceRow(device, user, digits or "", site or "", registration)
+            for device, user, digits, site, registration in rows.unique()
+        ]
     return Page(items, total, offset, limit)
 
 
 async def count_states(context: Context, actor: Actor, *, tenant_id: int | None = None) -> dict[str, int]:
     """How many devices are in each registration state."""
     counts = dict.fromkeys(RegistrationState, 0)
-    statement = _joined(select(Registration.state, func.count(Device.id))).where(*_conditions(actor, tenant_id=tenant_id)).group_by(Registration.state)
+    statement = (
+        _joined(select(Registration.state, func.count(Device.id)))
+        .where(*_conditions(actor, tenant_id=tenant_id))
+        .group_by(Registration.state)
+    )
     async with context.store.read() as session:
-        for state, count in (await session.execute(statement)):
+        for state, count in await session.execute(statement):
             counts[RegistrationState(state) if state else RegistrationState.NEVER] += count
     return {state.value: count for state, count in counts.items()}
 
 
-def _joined(statement: Select[Unpack[Columns]]) -> Select[Unpack[Columns]]:
+def _joined(statement: Select[*Columns]) -> Select[*Columns]:
     return (
         statement.select_from(Device)
         .outerjoin(Line, (Line.device_id == Device.id) & (Line.position == 1))
@@ -102,7 +121,11 @@ def _conditions(
     if device_ids is not None:
         where.append(Device.id.in_(device_ids))
     if state:
-        where.append(Registration.state == state if state != RegistrationState.NEVER else or_(Registration.state == state, Registration.state.is_(None)))
+        where.append(
+            Registration.state == state
+            if state != RegistrationState.NEVER
+            else or_(Registration.state == state, Registration.state.is_(None))
+        )
     if search.strip():
         where.append(_matches(search.strip().lower()))
     return where

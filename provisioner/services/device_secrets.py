@@ -4,7 +4,13 @@ import secrets
 from dataclasses import replace
 from datetime import timedelta
 
-from provisioner.access.device_password import PasswordRule, check_device_password, generate_password, generate_pin, generate_sip_secret
+from provisioner.access.device_password import (
+    PasswordRule,
+    check_device_password,
+    generate_password,
+    generate_pin,
+    generate_sip_secret,
+)
 from provisioner.access.tokens import hash_secret, new_url_token
 from provisioner.clock import Clock
 from provisioner.model import Device, Line, Tenant
@@ -14,7 +20,14 @@ from provisioner.secrets import KeyRing
 PREVIOUS_IS_GOOD_FOR = timedelta(days=7)
 """How long a replaced password is accepted from a phone that has not used the new one yet."""
 
-SEALED_DEVICE_COLUMNS = ("password", "previous_password", "token", "action_token", "admin_password", "admin_pin")
+SEALED_DEVICE_COLUMNS = (
+    "password",
+    "previous_password",
+    "token",
+    "action_token",
+    "admin_password",
+    "admin_pin",
+)
 
 
 def purpose(device_uid: str, column: str) -> str:
@@ -31,10 +44,15 @@ def furnish(device: Device, keyring: KeyRing) -> None:
     """Give a new device its uid, path tokens and the phone's own random admin secrets."""
     device.uid = secrets.token_hex(16)
     token, action_token = new_url_token(), new_url_token()
-    device.token, device.token_hash = keyring.seal(token, purpose=purpose(device.uid, "token")), hash_secret(token).hex()
+    device.token, device.token_hash = (
+        keyring.seal(token, purpose=purpose(device.uid, "token")),
+        hash_secret(token).hex(),
+    )
     device.action_token = keyring.seal(action_token, purpose=purpose(device.uid, "action_token"))
     device.action_hash = hash_secret(action_token).hex()
-    device.admin_password = keyring.seal(generate_password(length=16), purpose=purpose(device.uid, "admin_password"))
+    device.admin_password = keyring.seal(
+        generate_password(length=16), purpose=purpose(device.uid, "admin_password")
+    )
     device.admin_pin = keyring.seal(generate_pin(8), purpose=purpose(device.uid, "admin_pin"))
 
 
@@ -60,7 +78,9 @@ def password_rule(tenant: Tenant, profile: Profile) -> PasswordRule:
     )
 
 
-def replace_password(device: Device, password: str, *, keyring: KeyRing, clock: Clock, keep_previous: bool) -> None:
+def replace_password(
+    device: Device, password: str, *, keyring: KeyRing, clock: Clock, keep_previous: bool
+) -> None:
     """Seal the new password; the old one stays good until the phone has used the new one, or for a week."""
     if keep_previous and device.password:
         old = keyring.open(device.password, purpose=purpose(device.uid, "password"))

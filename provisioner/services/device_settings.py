@@ -21,35 +21,53 @@ KEY_TYPES = (
     "none", "line", "shared_line", "speed_dial", "blf", "pickup", "group_pickup", "park", "retrieve", "voicemail", "dnd", "forward",
     "intercom", "dtmf", "prefix", "transfer", "conference", "hold", "redial", "directory", "url", "xml", "hotdesk", "multicast", "record",
 )  # fmt: skip
-SECRET_SHOWN = "•••"
+SECRET_SHOWN = "•••"  # noqa: S105 - what stands for one
 
 
-async def get_settings(context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str = "") -> Mapping[str, Any]:
+async def get_settings(
+    context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str = ""
+) -> Mapping[str, Any]:
     """What is set at one scope itself: name → value, None for "unset here"; secrets as dots."""
     async with context.store.read() as session:
         ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
         rows = await session.execute(
-            select(SettingValue).where(SettingValue.tenant_id == tenant_id, SettingValue.scope == scope, SettingValue.ref == ref)
+            select(SettingValue).where(
+                SettingValue.tenant_id == tenant_id, SettingValue.scope == scope, SettingValue.ref == ref
+            )
         )
         return {row.name: _shown(context, row) for row in rows.scalars()}
 
 
 async def put_settings(
-    context: Context, actor: Actor, *, tenant_id: int, scope: str, values: Mapping[str, Any], ref: str = "", inherit: Sequence[str] = ()
+    context: Context,
+    actor: Actor,
+    *,
+    tenant_id: int,
+    scope: str,
+    values: Mapping[str, Any],
+    ref: str = "",
+    inherit: Sequence[str] = (),
 ) -> Mapping[str, Any]:
     """Set some settings at a scope, and let those in `inherit` come from below again; all or nothing.
 
     A value of None stores "unset here". Exactly the devices the scope reaches get a new revision. Raises
     InvalidSetting for the first wrong value, NotFound for a scope that is not there or not this actor's.
     """
-    clean = {name: context.catalogue.check(name, scope, value) for name, value in values.items() if not _is_unseen(context, name, value)}
+    clean = {
+        name: context.catalogue.check(name, scope, value)
+        for name, value in values.items()
+        if not _is_unseen(context, name, value)
+    }
     for name in inherit:
         _ = context.catalogue[name]
     async with context.store.change() as session:
         ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
         await session.execute(
             delete(SettingValue).where(
-                SettingValue.tenant_id == tenant_id, SettingValue.scope == scope, SettingValue.ref == ref, SettingValue.name.in_([*clean, *inherit])
+                SettingValue.tenant_id == tenant_id,
+                SettingValue.scope == scope,
+                SettingValue.ref == ref,
+                SettingValue.name.in_([*clean, *inherit]),
             )
         )
         for name, value in clean.items():
@@ -63,23 +81,50 @@ async def put_settings(
     return await get_settings(context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
 
 
-async def put_keys(context: Context, actor: Actor, *, tenant_id: int, scope: str, keys: Sequence[KeyConfig], ref: str = "") -> None:
+async def put_keys(
+    context: Context, actor: Actor, *, tenant_id: int, scope: str, keys: Sequence[KeyConfig], ref: str = ""
+) -> None:
     """Replace the function keys defined at a scope. BadInput names the first key that is wrong."""
     seen: set[tuple[int, int]] = set()
     for key in keys:
         _check_key(key, seen)
     async with context.store.change() as session:
         ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
-        await session.execute(delete(FunctionKey).where(FunctionKey.tenant_id == tenant_id, FunctionKey.scope == scope, FunctionKey.ref == ref))
+        await session.execute(
+            delete(FunctionKey).where(
+                FunctionKey.tenant_id == tenant_id, FunctionKey.scope == scope, FunctionKey.ref == ref
+            )
+        )
         session.add_all(
-            FunctionKey(tenant_id=tenant_id, scope=scope, ref=ref, module=key.module, slot=key.slot, type=key.type, target=key.target, label=key.label, line=key.line)
+            FunctionKey(
+                tenant_id=tenant_id,
+                scope=scope,
+                ref=ref,
+                module=key.module,
+                slot=key.slot,
+                type=key.type,
+                target=key.target,
+                label=key.label,
+                line=key.line,
+            )
             for key in keys
         )
         touched = await touch_where(session, reached_by(tenant_id, scope, ref))
-        audit(session, context, actor, action="keys.update", tenant_id=tenant_id, object=f"{scope} {ref}".strip(), keys=len(keys), devices=touched)
+        audit(
+            session,
+            context,
+            actor,
+            action="keys.update",
+            tenant_id=tenant_id,
+            object=f"{scope} {ref}".strip(),
+            keys=len(keys),
+            devices=touched,
+        )
 
 
-async def get_keys(context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str = "") -> Sequence[KeyConfig]:
+async def get_keys(
+    context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str = ""
+) -> Sequence[KeyConfig]:
     """The function keys defined at a scope itself."""
     async with context.store.read() as session:
         ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
@@ -88,7 +133,18 @@ async def get_keys(context: Context, actor: Actor, *, tenant_id: int, scope: str
             .where(FunctionKey.tenant_id == tenant_id, FunctionKey.scope == scope, FunctionKey.ref == ref)
             .order_by(FunctionKey.module, FunctionKey.slot)
         )
-        return [KeyConfig(slot=row.slot, module=row.module, type=row.type, target=row.target, label=row.label, line=row.line, origin=scope) for row in rows.scalars()]
+        return [
+            KeyConfig(
+                slot=row.slot,
+                module=row.module,
+                type=row.type,
+                target=row.target,
+                label=row.label,
+                line=row.line,
+                origin=scope,
+            )
+            for row in rows.scalars()
+        ]
 
 
 def reached_by(tenant_id: int, scope: str, ref: str) -> Any:
@@ -111,7 +167,9 @@ def secret_purpose(tenant_id: int, name: str) -> str:
     return f"setting.{name}:{tenant_id}"
 
 
-async def _check_owner(session: AsyncSession, context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str) -> str:
+async def _check_owner(
+    session: AsyncSession, context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str
+) -> str:
     """`ref` in its canonical form, when it names something that is there and that this actor may see."""
     actor.tenant(tenant_id)
     if scope in {"user", "device"} and ref.isascii() and ref.isdecimal() and len(ref) < 10:
@@ -161,11 +219,15 @@ def _check_key(key: KeyConfig, seen: set[tuple[int, int]]) -> None:
     place = (key.module, key.slot)
     where = f"Key {key.slot}" + (f" of module {key.module}" if key.module else "")
     if not (1 <= key.slot <= 300 and 0 <= key.module <= 6 and 1 <= key.line <= 16):
-        raise BadInput(f"{where}: slots are 1 to 300, modules 0 to 6 (0 is the phone), lines 1 to 16.", field="keys")
+        raise BadInput(
+            f"{where}: slots are 1 to 300, modules 0 to 6 (0 is the phone), lines 1 to 16.", field="keys"
+        )
     if place in seen:
         raise BadInput(f"{where} is defined twice.", field="keys")
     if key.type not in KEY_TYPES:
         raise BadInput(f"{where}: the type is one of {', '.join(KEY_TYPES)}.", field="keys")
     if len(key.target) > 200 or len(key.label) > 99 or not is_plain(key.target + key.label):
-        raise BadInput(f"{where}: target at most 200 and label at most 99 characters, without line breaks.", field="keys")
+        raise BadInput(
+            f"{where}: target at most 200 and label at most 99 characters, without line breaks.", field="keys"
+        )
     seen.add(place)

@@ -13,7 +13,9 @@ from provisioner.services.device_secrets import line_purpose
 _ALGORITHMS = {"MD5": lambda text: hashlib.md5(text, usedforsecurity=False), "SHA-256": hashlib.sha256}
 
 
-async def ha1_of(context: Context, actor: Actor, *, account: str, realm: str, algorithm: str = "MD5") -> str | None:
+async def ha1_of(
+    context: Context, actor: Actor, *, account: str, realm: str, algorithm: str = "MD5"
+) -> str | None:
     """HA1 of RFC 7616 §3.4.2 for a device account, lower-case hexadecimal; None for an account nobody has.
 
     The realm must be the SIP domain of the account's tenant: a password is good for its own registrar only.

@@ -1,6 +1,5 @@
 """Registering, changing, replacing and removing devices (R1)."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,18 +9,33 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from provisioner.access.policies.named import policy as read_policy
-from provisioner.errors import BadInput, Conflict, MacTaken, NotFound, UnknownModel
-from provisioner.model import Device, FunctionKey, Line, Mac, Revocation, SettingValue, Site, Tenant, User, UserKind
+from provisioner.errors import BadInput, NotFound, UnknownModel
+from provisioner.model import (
+    Device,
+    FunctionKey,
+    Mac,
+    Revocation,
+    SettingValue,
+    Tenant,
+    User,
+)
 from provisioner.model.store import announce, sequence, touch
-from provisioner.model.text import is_plain
 from provisioner.profiles.manifest import Model, Profile
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.device_secrets import choose_password, furnish, new_line, purpose, replace_password
+from provisioner.services.enrolment_checks import (
+    TEXTS,
+    device_name,
+    device_note,
+    device_policy,
+    refuse_taken,
+    site_for,
+    user_for,
+    username_for,
+)
 from provisioner.services.revocations import remember_revoked
 from provisioner.services.tenants import find_tenant
 
-MAX_DEVICES_PER_USER = 9
 CLAIM_WINDOW_MAXIMUM = timedelta(hours=24)
 
 
@@ -40,8 +54,14 @@ def find_model(context: Context, profile_id: str, model_id: str) -> tuple[Profil
     profile = context.profiles.all.get(profile_id)
     model = profile.models.get(model_id) if profile else None
     if profile is None or model is None:
-        known = [f"{profile.id}/{model_id}" for profile in context.profiles.all.values() for model_id in profile.models]
-        raise UnknownModel(f"No vendor profile knows {profile_id[:40]}/{model_id[:40]}.", field="model", models=known)
+        known = [
+            f"{profile.id}/{model_id}"
+            for profile in context.profiles.all.values()
+            for model_id in profile.models
+        ]
+        raise UnknownModel(
+            f"No vendor profile knows {profile_id[:40]}/{model_id[:40]}.", field="model", models=known
+        )
     return profile, model
 
 
@@ -51,7 +71,9 @@ def vendor_warning(context: Context, profile: Profile, mac: Mac) -> str | None:
     if not profile.ouis or profile.id in vendors:
         return None
     if not vendors:
-        return f"{mac.pretty} is not a known {profile.label} address; please compare it with the phone's label."
+        return (
+            f"{mac.pretty} is not a known {profile.label} address; please compare it with the phone's label."
+        )
     labels = ", ".join(context.profiles.all[vendor].label for vendor in vendors)
     return f"{mac.pretty} is an address of {labels}, but the chosen type is {profile.label}."
 
@@ -116,18 +138,18 @@ async def enrol_in(
     """The same inside a transaction that the caller opened with `Store.change` (imports)."""
     found, chosen_model = find_model(context, profile, model)
     address = Mac.parse(mac)
-    await _refuse_taken(session, actor, address)
-    user = await _user_for(session, tenant, user_id)
+    await refuse_taken(session, actor, address)
+    user = await user_for(session, tenant, user_id)
     device = Device(
         tenant_id=tenant.id,
-        site_id=await _site_for(session, tenant, site_id),
+        site_id=await site_for(session, tenant, site_id),
         mac=address.digits,
-        name=_name(name or default_name(chosen_model, user)),
+        name=device_name(name or default_name(chosen_model, user)),
         profile=found.id,
         model=chosen_model.id,
-        username=await _username_for(session, username, found),
-        policy=_policy(policy),
-        note=_note(note),
+        username=await username_for(session, username, found),
+        policy=device_policy(policy),
+        note=device_note(note),
         previous_password="",
         password="",
         revision=1,
@@ -143,7 +165,15 @@ async def enrol_in(
     device.lines = [line]
     session.add(device)
     await session.flush()
-    audit(session, context, actor, action="device.enrol", tenant_id=tenant.id, object=f"{device.name} {address.pretty}", model=chosen_model.id)
+    audit(
+        session,
+        context,
+        actor,
+        action="device.enrol",
+        tenant_id=tenant.id,
+        object=f"{device.name} {address.pretty}",
+        model=chosen_model.id,
+    )
     warning = vendor_warning(context, found, address)
     return Enrolled(device, chosen, password is None, (warning,) if warning else ())
 
@@ -158,13 +188,17 @@ async def find_by_mac(context: Context, actor: Actor, *, mac: str) -> Device:
     """The device with this address, in any spelling; InvalidMac, NotFound."""
     address = Mac.parse(mac)
     async with context.store.read() as session:
-        device_id = (await session.execute(select(Device.id).where(Device.mac == address.digits))).scalar_one_or_none()
+        device_id = (
+            await session.execute(select(Device.id).where(Device.mac == address.digits))
+        ).scalar_one_or_none()
         if device_id is None:
             raise NotFound(f"There is no device {address.pretty}.")
         return await find_device(session, actor, device_id)
 
 
-async def update_device(context: Context, actor: Actor, *, device_id: int, **fields: Any) -> tuple[Device, Sequence[str]]:
+async def update_device(
+    context: Context, actor: Actor, *, device_id: int, **fields: Any
+) -> tuple[Device, Sequence[str]]:
     """Change name, model, MAC, user, site, policy or note. Gives the device back, and warnings."""
     async with context.store.change() as session:
         device = await find_device(session, actor, device_id)
@@ -173,7 +207,15 @@ async def update_device(context: Context, actor: Actor, *, device_id: int, **fie
         warnings = await _apply(session, context, actor, device=device, tenant=tenant, fields=fields)
         await session.flush()
         await touch(session, [device.id])
-        audit(session, context, actor, action="device.update", tenant_id=device.tenant_id, object=_label(device), fields=changed)
+        audit(
+            session,
+            context,
+            actor,
+            action="device.update",
+            tenant_id=device.tenant_id,
+            object=_label(device),
+            fields=changed,
+        )
     return await get_device(context, actor, device_id=device_id), warnings
 
 
@@ -186,10 +228,20 @@ async def replace_device_password(
         tenant = await find_tenant(session, device.tenant_id)
         profile, _ = find_model(context, device.profile, device.model)
         chosen = choose_password(password, tenant=tenant, profile=profile, device=device)
-        replace_password(device, chosen, keyring=context.keyring, clock=context.clock, keep_previous=not at_once)
+        replace_password(
+            device, chosen, keyring=context.keyring, clock=context.clock, keep_previous=not at_once
+        )
         await session.flush()
         await touch(session, [device.id])
-        audit(session, context, actor, action="device.password", tenant_id=device.tenant_id, object=_label(device), at_once=at_once)
+        audit(
+            session,
+            context,
+            actor,
+            action="device.password",
+            tenant_id=device.tenant_id,
+            object=_label(device),
+            at_once=at_once,
+        )
     return Enrolled(device, chosen, password is None)
 
 
@@ -202,7 +254,15 @@ async def open_claim_window(context: Context, actor: Actor, *, device_id: int, m
         device.window_until, device.window_address = context.clock() + timedelta(minutes=minutes), ""
         await session.flush()
         await announce(session, Device.id == device.id)
-        audit(session, context, actor, action="device.window", tenant_id=device.tenant_id, object=_label(device), minutes=minutes)
+        audit(
+            session,
+            context,
+            actor,
+            action="device.window",
+            tenant_id=device.tenant_id,
+            object=_label(device),
+            minutes=minutes,
+        )
     return device
 
 
@@ -213,7 +273,9 @@ async def unlock_device(context: Context, actor: Actor, *, device_id: int) -> De
         device.locked_until = None
         await session.flush()
         await announce(session, Device.id == device.id)
-        audit(session, context, actor, action="device.unlock", tenant_id=device.tenant_id, object=_label(device))
+        audit(
+            session, context, actor, action="device.unlock", tenant_id=device.tenant_id, object=_label(device)
+        )
     return device
 
 
@@ -224,8 +286,20 @@ async def remove_device(context: Context, actor: Actor, *, device_id: int, reaso
         ref = f"device:{device.uid}"
         session.add(Revocation(ref=ref, seq=sequence(session), at=context.clock(), reason=reason[:200]))
         for table in (SettingValue, FunctionKey):
-            await session.execute(delete(table).where(table.tenant_id == device.tenant_id, table.scope == "device", table.ref == str(device.id)))
-        audit(session, context, actor, action="device.remove", tenant_id=device.tenant_id, object=_label(device), reason=reason[:200])
+            await session.execute(
+                delete(table).where(
+                    table.tenant_id == device.tenant_id, table.scope == "device", table.ref == str(device.id)
+                )
+            )
+        audit(
+            session,
+            context,
+            actor,
+            action="device.remove",
+            tenant_id=device.tenant_id,
+            object=_label(device),
+            reason=reason[:200],
+        )
         await remember_revoked(context, ref)
         await session.delete(device)
 
@@ -235,7 +309,11 @@ async def find_device(session: AsyncSession, actor: Actor, device_id: int) -> De
     statement = select(Device).where(Device.id == device_id).options(selectinload(Device.lines))
     device = (await session.execute(statement)).scalar_one_or_none()
     hidden = device is None or actor.tenant_id not in {None, device.tenant_id}
-    if device is None or hidden or (actor.user_id is not None and actor.user_id not in {line.user_id for line in device.lines}):
+    if (
+        device is None
+        or hidden
+        or (actor.user_id is not None and actor.user_id not in {line.user_id for line in device.lines})
+    ):
         raise NotFound("There is no such device.")
     return device
 
@@ -250,8 +328,18 @@ def reveal(context: Context, device: Device, column: str) -> str:
     return context.keyring.open(getattr(device, column), purpose=purpose(device.uid, column))
 
 
-async def _apply(session: AsyncSession, context: Context, actor: Actor, *, device: Device, tenant: Tenant, fields: dict[str, Any]) -> Sequence[str]:
-    profile, model = find_model(context, fields.pop("profile", device.profile), fields.pop("model", device.model))
+async def _apply(
+    session: AsyncSession,
+    context: Context,
+    actor: Actor,
+    *,
+    device: Device,
+    tenant: Tenant,
+    fields: dict[str, Any],
+) -> Sequence[str]:
+    profile, model = find_model(
+        context, fields.pop("profile", device.profile), fields.pop("model", device.model)
+    )
     if profile.id != device.profile or model.id != device.model:
         device.profile, device.model, device.firmware = profile.id, model.id, ""
     warnings: list[str] = []
@@ -259,97 +347,21 @@ async def _apply(session: AsyncSession, context: Context, actor: Actor, *, devic
         if name == "mac":
             address = Mac.parse(value)
             if address.digits != device.mac:
-                await _refuse_taken(session, actor, address)
+                await refuse_taken(session, actor, address)
                 device.mac, device.firmware, device.agent = address.digits, "", ""
             warning = vendor_warning(context, profile, address)
             warnings += [warning] if warning else []
         elif name == "user_id":
-            user = await _user_for(session, tenant, value, moving=device)
+            user = await user_for(session, tenant, value, moving=device)
             device.lines[0].user_id, device.lines[0].kind = (user.id, "user") if user else (None, "empty")
         elif name == "site_id":
-            device.site_id = await _site_for(session, tenant, value)
-        elif name in _TEXTS:
-            setattr(device, name, _TEXTS[name](value))
+            device.site_id = await site_for(session, tenant, value)
+        elif name in TEXTS:
+            setattr(device, name, TEXTS[name](value))
         else:
             raise BadInput(f"A device has no field “{name}”.", field=name)
     return warnings
 
 
-async def _refuse_taken(session: AsyncSession, actor: Actor, mac: Mac) -> None:
-    row = (
-        await session.execute(
-            select(Device.name, Device.tenant_id, Tenant.name).join(Tenant, Tenant.id == Device.tenant_id).where(Device.mac == mac.digits)
-        )
-    ).first()
-    if row is None:
-        return
-    name, tenant_id, tenant_name = row
-    if actor.tenant_id not in {None, tenant_id}:
-        raise MacTaken(f"{mac.pretty} is already registered on this server.", field="mac")
-    raise MacTaken(f"{mac.pretty} is already registered: it is “{name}” of {tenant_name}.", field="mac", device=name, tenant=tenant_name)
-
-
-async def _user_for(session: AsyncSession, tenant: Tenant, user_id: int | None, *, moving: Device | None = None) -> User | None:
-    """The user who gets the device; Conflict when the premium rule (R4.1) leaves no room."""
-    if user_id is None:
-        return None
-    user = await session.get(User, user_id)
-    if user is None or user.tenant_id != tenant.id:
-        raise BadInput("There is no such user in this tenant.", field="user_id")
-    rows = await session.execute(
-        select(Device.id, Device.name).distinct().join(Line, Line.device_id == Device.id).where(Line.user_id == user_id).order_by(Device.name)
-    )
-    others = [name for device_id, name in rows.all() if moving is None or device_id != moving.id]
-    limit = MAX_DEVICES_PER_USER if tenant.is_premium or user.kind != UserKind.PERSON else 1
-    if len(others) >= limit:
-        way_out = "remove one of them first" if limit > 1 else "remove it first, or make the tenant premium to have up to nine"
-        raise Conflict(f"{user.name} already has {', '.join(others)}: {way_out}.", field="user_id", devices=others)
-    return user
-
-
-async def _site_for(session: AsyncSession, tenant: Tenant, site_id: int | None) -> int | None:
-    if site_id is None:
-        return None
-    site = await session.get(Site, site_id)
-    if site is None or site.tenant_id != tenant.id:
-        raise BadInput("There is no such site in this tenant.", field="site_id")
-    return site.id
-
-
-async def _username_for(session: AsyncSession, wanted: str | None, profile: Profile) -> str:
-    if wanted is None:
-        return f"{profile.id[:6]}-{secrets.token_hex(4)}"
-    name = wanted.strip()
-    if not 3 <= len(name) <= min(40, profile.username_max) or not all(character.isascii() and (character.isalnum() or character in "-_.") for character in name):
-        raise BadInput(f"The user name has 3 to {min(40, profile.username_max)} letters, digits, dashes, dots or underscores.", field="username")
-    if (await session.execute(select(Device.id).where(Device.username == name))).first():
-        raise Conflict(f"The user name “{name}” is taken; leave it empty to get one.", field="username")
-    return name
-
-
-def _name(value: Any) -> str:
-    text = str(value).strip()
-    if not 1 <= len(text) <= 80 or not is_plain(text):
-        raise BadInput("A device name has 1 to 80 characters and no line breaks.", field="name")
-    return text
-
-
-def _note(value: Any) -> str:
-    text = str(value).strip()
-    if len(text) > 500 or not is_plain(text.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
-        raise BadInput("A note has at most 500 characters and no control characters.", field="note")
-    return text
-
-
-def _policy(value: Any) -> str:
-    text = str(value).strip()
-    if text:
-        read_policy(text)
-    return text
-
-
 def _label(device: Device) -> str:
     return f"{device.name} {Mac(device.mac).pretty}"
-
-
-_TEXTS = {"name": _name, "note": _note, "policy": _policy}

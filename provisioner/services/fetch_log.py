@@ -190,8 +190,14 @@ async def prune_fetches(context: Context) -> int:
         select(Fetch.id).where(Fetch.device_id.is_(None)).order_by(Fetch.id.desc()).offset(STRANGERS_KEPT)
     )
     async with context.store.write() as session:
-        gone = await session.execute(delete(Fetch).where(Fetch.at < oldest).execution_options(synchronize_session=False))
-        more = await session.execute(delete(Fetch).where(Fetch.id.in_(strangers.limit(100_000))).execution_options(synchronize_session=False))
+        gone = await session.execute(
+            delete(Fetch).where(Fetch.at < oldest).execution_options(synchronize_session=False)
+        )
+        more = await session.execute(
+            delete(Fetch)
+            .where(Fetch.id.in_(strangers.limit(100_000)))
+            .execution_options(synchronize_session=False)
+        )
     count: int = gone.rowcount + more.rowcount  # type: ignore[attr-defined]  # a DELETE always answers with a cursor
     return count
 

@@ -57,7 +57,9 @@ class Health:
 
     def _profiles(self) -> Sequence[Finding]:
         return [
-            Finding("error", f"The vendor profile “{name}” is switched off because its folder is broken: {reason}")
+            Finding(
+                "error", f"The vendor profile “{name}” is switched off because its folder is broken: {reason}"
+            )
             for name, reason in self._context.profiles.broken.items()
         ]
 
@@ -65,16 +67,28 @@ class Health:
         free = shutil.disk_usage(self._context.settings.data).free
         findings = []
         if free < FREE_BYTES_WANTED:
-            findings.append(Finding("error", f"Only {free // (1024 * 1024)} MiB are free on the disk of the data folder."))
+            findings.append(
+                Finding("error", f"Only {free // (1024 * 1024)} MiB are free on the disk of the data folder.")
+            )
         if self._log.dropped:
-            findings.append(Finding("warning", f"{self._log.dropped} entries of the provisioning log were dropped under load."))
+            findings.append(
+                Finding(
+                    "warning", f"{self._log.dropped} entries of the provisioning log were dropped under load."
+                )
+            )
         return findings
 
     def _refused(self) -> Sequence[Finding]:
         """Phones that could not even connect: they leave no line in any provisioning log."""
-        return [finding for kind, sentence in _HANDSHAKES.items() if (finding := self._failed(kind, sentence))]
+        return [
+            finding for kind, sentence in _HANDSHAKES.items() if (finding := self._failed(kind, sentence))
+        ]
 
     def _failed(self, kind: str, sentence: str) -> Finding | None:
         count = sum(number for (known, _), number in self._handshakes.counts.items() if known == kind)
         newest = next((failure.cause for failure in self._handshakes.latest if failure.kind == kind), "")
-        return Finding("warning", sentence.format(count=count) + (f"; the newest: {newest}." if newest else ".")) if count else None
+        return (
+            Finding("warning", sentence.format(count=count) + (f"; the newest: {newest}." if newest else "."))
+            if count
+            else None
+        )

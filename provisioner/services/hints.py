@@ -43,13 +43,19 @@ async def take_hint(context: Context, *, token: str, event: str) -> tuple[int, i
         return None
     tenant_id, device_id, mac, line_id = row
     state, reason = meaning
-    same = known is not None and (known.source == "registrar" or (known.state == state and state != RegistrationState.REGISTERED))
+    same = known is not None and (
+        known.source == "registrar" or (known.state == state and state != RegistrationState.REGISTERED)
+    )
     if state is not None and not same:
-        await _store(context, tenant_id=tenant_id, device_id=device_id, line_id=line_id, state=state, reason=reason)
+        await _store(
+            context, tenant_id=tenant_id, device_id=device_id, line_id=line_id, state=state, reason=reason
+        )
     return tenant_id, device_id, mac
 
 
-async def _store(context: Context, *, tenant_id: int, device_id: int, line_id: int, state: RegistrationState, reason: str) -> None:
+async def _store(
+    context: Context, *, tenant_id: int, device_id: int, line_id: int, state: RegistrationState, reason: str
+) -> None:
     now = context.clock()
     async with context.store.change(REGISTRATIONS) as session:
         row = await session.get(Registration, line_id)

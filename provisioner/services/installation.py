@@ -54,7 +54,9 @@ async def install(settings: ServerSettings, *, clock: Clock = system_clock) -> I
             if await session.get(ServerFact, "realm") is None:
                 session.add(ServerFact(name="realm", value="phone provisioning"))
             if await session.get(ServerFact, "key_check") is None:
-                session.add(ServerFact(name="key_check", value=keyring.seal(_KEY_CHECK, purpose=_KEY_CHECK_PURPOSE)))
+                session.add(
+                    ServerFact(name="key_check", value=keyring.seal(_KEY_CHECK, purpose=_KEY_CHECK_PURPOSE))
+                )
         await asyncio.to_thread(server_certificates, settings, clock=clock)
         context = await open_context(settings, store=store, clock=clock)
         return await _first_operator(context)
@@ -76,7 +78,9 @@ async def open_context(settings: ServerSettings, *, store: Store, clock: Clock =
     except InvalidPolicy as error:
         raise CannotStart(f"The setting `policy` is not usable: {error.detail}") from error
     catalogue = await asyncio.to_thread(load_catalogue)
-    profiles = await asyncio.to_thread(load_profiles, settings.profiles or PROFILES, settings=catalogue.settings)
+    profiles = await asyncio.to_thread(
+        load_profiles, settings.profiles or PROFILES, settings=catalogue.settings
+    )
     if not profiles.all and not profiles.broken:
         raise CannotStart(f"There are no vendor profiles in {settings.profiles or PROFILES}.")
     await apply_revocations(store, settings.data)
@@ -97,7 +101,9 @@ async def require_keys(store: Store, keyring: KeyRing, key_check: str) -> None:
     try:
         keyring.open(key_check, purpose=_KEY_CHECK_PURPOSE)
     except BadSeal:
-        raise CannotStart("The key ring does not belong to this database: put keyring.json back from the same backup.") from None
+        raise CannotStart(
+            "The key ring does not belong to this database: put keyring.json back from the same backup."
+        ) from None
 
 
 def server_certificates(settings: ServerSettings, *, clock: Clock) -> tuple[Authority, list[PairFiles]]:
@@ -114,7 +120,9 @@ def server_certificates(settings: ServerSettings, *, clock: Clock) -> tuple[Auth
 
 async def _first_operator(context: Context) -> Installed:
     async with context.store.read() as session:
-        existing = (await session.execute(select(Login.name).where(Login.role == "operator").limit(1))).scalar_one_or_none()
+        existing = (
+            await session.execute(select(Login.name).where(Login.role == "operator").limit(1))
+        ).scalar_one_or_none()
     if existing is not None:
         return Installed(existing, None)
     doorkeeper = Doorkeeper(context)
@@ -130,5 +138,6 @@ async def _refuse_foreign_data(store: Store) -> None:
     """A database with secrets but no key ring beside it: a new ring could never open them."""
     async with store.read() as session:
         if await session.get(ServerFact, "key_check") is not None:
-            raise CannotStart("The database holds secrets, but the key ring that opens them is missing: put keyring.json back from the backup.")
-
+            raise CannotStart(
+                "The database holds secrets, but the key ring that opens them is missing: put keyring.json back from the backup."
+            )

@@ -1,8 +1,8 @@
 """Tells open pages what changed: one queue per page, bounded; a page that cannot keep up is told to reload."""
 
 import asyncio
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 

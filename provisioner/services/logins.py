@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv6Address
-from typing import Any
 
 from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -16,17 +15,24 @@ from provisioner.access.addresses import parse_address
 from provisioner.access.lockout import Lockout
 from provisioner.access.passwords import PeoplesPasswords
 from provisioner.access.permissions import Role
-from provisioner.errors import BadInput, Conflict, Forbidden, NotFound, StorageFull, TooManyAttempts, Unauthenticated, Unavailable
-from provisioner.model import Login, LoginSession, PasswordReset, User
+from provisioner.errors import (
+    BadInput,
+    Conflict,
+    NotFound,
+    StorageFull,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
+from provisioner.model import Login, LoginSession, PasswordReset
 from provisioner.model.text import is_plain, plain
 from provisioner.services.context import Actor, Context, audit
-from provisioner.services.tenants import find_tenant
+from provisioner.services.login_rules import check_user, chosen_role, login_name
 
 _NOWHERE = IPv6Address("::")
 """Stands for a client without an address (a local socket): guesses from there are counted too."""
 RESET_IS_GOOD_FOR = timedelta(hours=24)
 LANGUAGES = ("en", "nl", "de", "pl")
-_ROLES_OF_TENANTS = frozenset({Role.ADMIN, Role.INSTALLER, Role.USER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,18 @@ class Doorkeeper:
         self.lockout = Lockout()
         self._context = context
 
-    async def log_in(self, name: str, password: str, *, address: str, agent: str = "", remember: bool = False) -> LoggedIn:
+    async def log_in(
+        self, name: str, password: str, *, address: str, agent: str = "", remember: bool = False
+    ) -> LoggedIn:
         """Open a session. Unauthenticated for a wrong pair or a blocked login, in the same words; TooManyAttempts."""
         context, name = self._context, name.strip().lower()[:254]
         source, now = parse_address(address) or _NOWHERE, context.clock()
         standing = self.lockout.check(name, source, now=now.timestamp())
         if not standing.is_open:
-            raise TooManyAttempts("Too many wrong passwords; wait a moment and try again.", retry_after=int(standing.until - now.timestamp()) + 1)
+            raise TooManyAttempts(
+                "Too many wrong passwords; wait a moment and try again.",
+                retry_after=int(standing.until - now.timestamp()) + 1,
+            )
         login = await self._find_by_name(name)
         verification = await self.passwords.verify_password(login.password_hash if login else None, password)
         if login is None or not verification.is_right or login.is_blocked:
@@ -61,7 +72,14 @@ class Doorkeeper:
             # a name nobody has is not written down: it may be a password typed into the wrong field
             shown = login.name if login else "(unknown name)"
             async with context.store.write() as session:
-                audit(session, context, _nobody(shown, address), action="login.refused", tenant_id=login.tenant_id if login else None, object=shown)
+                audit(
+                    session,
+                    context,
+                    _nobody(shown, address),
+                    action="login.refused",
+                    tenant_id=login.tenant_id if login else None,
+                    object=shown,
+                )
             raise Unauthenticated("The name or the password is wrong.")
         self.lockout.succeeded(name, source)
         if verification.needs_rehash:
@@ -93,11 +111,20 @@ class Doorkeeper:
         await self._replace(_nobody("reset link", ""), reset.login_id, new)
 
     async def create_login(
-        self, actor: Actor, *, name: str, role: str, password: str, tenant_id: int | None = None, user_id: int | None = None, display_name: str = "", language: str = "en"
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        role: str,
+        password: str,
+        tenant_id: int | None = None,
+        user_id: int | None = None,
+        display_name: str = "",
+        language: str = "en",
     ) -> Login:
         """Let a person in. An admin makes logins of the own tenant only; operators make operators."""
-        chosen = _role(actor, role, tenant_id=tenant_id)
-        name = _login_name(name)
+        chosen = chosen_role(actor, role, tenant_id=tenant_id)
+        name = login_name(name)
         if language not in LANGUAGES:
             raise BadInput(f"The language is one of {', '.join(LANGUAGES)}.", field="language")
         hashed = await self.passwords.hash_password(password)
@@ -107,10 +134,18 @@ class Doorkeeper:
         )  # fmt: skip
         try:
             async with self._context.store.write() as session:
-                await _check_user(session, chosen, tenant_id=tenant_id, user_id=user_id)
+                await check_user(session, chosen, tenant_id=tenant_id, user_id=user_id)
                 session.add(login)
                 await session.flush()
-                audit(session, self._context, actor, action="login.create", tenant_id=tenant_id, object=name, role=chosen.value)
+                audit(
+                    session,
+                    self._context,
+                    actor,
+                    action="login.create",
+                    tenant_id=tenant_id,
+                    object=name,
+                    role=chosen.value,
+                )
         except IntegrityError:
             raise Conflict(f"There is a login “{name}” already.", field="name") from None
         return login
@@ -138,8 +173,17 @@ class Doorkeeper:
             if stored is not None:
                 stored.last_login_at = now
             await session.execute(delete(LoginSession).where(LoginSession.expires_at <= now))
-            audit(session, context, actor_of(login, address=address), action="login", tenant_id=login.tenant_id, object=login.name)
-        return LoggedIn(actor_of(login, address=address), login, token.text, sessions.cookie_max_age(state, now=now))
+            audit(
+                session,
+                context,
+                actor_of(login, address=address),
+                action="login",
+                tenant_id=login.tenant_id,
+                object=login.name,
+            )
+        return LoggedIn(
+            actor_of(login, address=address), login, token.text, sessions.cookie_max_age(state, now=now)
+        )
 
     async def _replace(self, actor: Actor, login_id: int, new: str) -> None:
         hashed = await self.passwords.hash_password(new)
@@ -150,7 +194,14 @@ class Doorkeeper:
             login.password_hash = hashed
             await session.execute(delete(LoginSession).where(LoginSession.login_id == login_id))
             await session.execute(delete(PasswordReset).where(PasswordReset.login_id == login_id))
-            audit(session, self._context, actor, action="login.password", tenant_id=login.tenant_id, object=login.name)
+            audit(
+                session,
+                self._context,
+                actor,
+                action="login.password",
+                tenant_id=login.tenant_id,
+                object=login.name,
+            )
 
     async def _store_hash(self, login_id: int, hashed: str) -> None:
         async with self._context.store.write() as session:
@@ -173,7 +224,12 @@ async def resume(context: Context, token: str, *, address: str) -> LoggedIn | No
     if row is None:
         return None
     stored, login = row
-    state = sessions.Session(logged_in_at=stored.created_at, last_used_at=stored.seen_at, rotated_at=stored.rotated_at, is_remembered=stored.is_remembered)
+    state = sessions.Session(
+        logged_in_at=stored.created_at,
+        last_used_at=stored.seen_at,
+        rotated_at=stored.rotated_at,
+        is_remembered=stored.is_remembered,
+    )
     if login.is_blocked or not sessions.is_alive(state, now=now):
         return None
     is_current = stored.token_hash == digest
@@ -183,14 +239,23 @@ async def resume(context: Context, token: str, *, address: str) -> LoggedIn | No
     if fresh is not None or sessions.should_touch(state, now=now):
         is_rotated = await _touch(context, digest, fresh)
         fresh = fresh if is_rotated else None
-    return LoggedIn(actor_of(login, address=address), login, fresh.text if fresh else None, sessions.cookie_max_age(state, now=now))
+    return LoggedIn(
+        actor_of(login, address=address),
+        login,
+        fresh.text if fresh else None,
+        sessions.cookie_max_age(state, now=now),
+    )
 
 
 async def log_out(context: Context, actor: Actor, token: str) -> None:
     """End the session of this token; nothing happens when it is over already."""
     digest = sessions.token_digest(token).hex()
     async with context.store.write() as session:
-        await session.execute(delete(LoginSession).where(or_(LoginSession.token_hash == digest, LoginSession.previous_hash == digest)))
+        await session.execute(
+            delete(LoginSession).where(
+                or_(LoginSession.token_hash == digest, LoginSession.previous_hash == digest)
+            )
+        )
         audit(session, context, actor, action="logout", tenant_id=actor.tenant_id, object=actor.name)
 
 
@@ -212,7 +277,14 @@ async def set_blocked(context: Context, actor: Actor, *, login_id: int, is_block
         login.is_blocked = is_blocked
         if is_blocked:
             await session.execute(delete(LoginSession).where(LoginSession.login_id == login_id))
-        audit(session, context, actor, action="login.block" if is_blocked else "login.unblock", tenant_id=login.tenant_id, object=login.name)
+        audit(
+            session,
+            context,
+            actor,
+            action="login.block" if is_blocked else "login.unblock",
+            tenant_id=login.tenant_id,
+            object=login.name,
+        )
     return login
 
 
@@ -243,7 +315,13 @@ async def make_reset(context: Context, actor: Actor, *, login_id: int) -> str:
     async with context.store.write() as session:
         login = await _find(session, actor, login_id)
         await session.execute(delete(PasswordReset).where(PasswordReset.login_id == login_id))
-        session.add(PasswordReset(token_hash=sessions.token_digest(token).hex(), login_id=login_id, expires_at=context.clock() + RESET_IS_GOOD_FOR))
+        session.add(
+            PasswordReset(
+                token_hash=sessions.token_digest(token).hex(),
+                login_id=login_id,
+                expires_at=context.clock() + RESET_IS_GOOD_FOR,
+            )
+        )
         audit(session, context, actor, action="login.reset", tenant_id=login.tenant_id, object=login.name)
     return token
 
@@ -252,7 +330,14 @@ def actor_of(login: Login, *, address: str) -> Actor:
     """The login as somebody who does things."""
     role = Role(login.role)
     user_id = (login.user_id or 0) if role is Role.USER else None
-    return Actor(name=login.name, role=role, tenant_id=login.tenant_id, login_id=login.id, user_id=user_id, address=address)
+    return Actor(
+        name=login.name,
+        role=role,
+        tenant_id=login.tenant_id,
+        login_id=login.id,
+        user_id=user_id,
+        address=address,
+    )
 
 
 async def _touch(context: Context, digest: str, fresh: sessions.NewToken | None) -> bool:
@@ -267,7 +352,11 @@ async def _store_use(context: Context, digest: str, fresh: sessions.NewToken | N
     now = context.clock()
     async with context.store.write() as session:
         stored = (
-            await session.execute(select(LoginSession).where(or_(LoginSession.token_hash == digest, LoginSession.previous_hash == digest)))
+            await session.execute(
+                select(LoginSession).where(
+                    or_(LoginSession.token_hash == digest, LoginSession.previous_hash == digest)
+                )
+            )
         ).scalar_one_or_none()
         if stored is None:
             return False
@@ -275,7 +364,12 @@ async def _store_use(context: Context, digest: str, fresh: sessions.NewToken | N
         is_rotated = fresh is not None and stored.token_hash == digest
         if fresh is not None and is_rotated:
             stored.previous_hash, stored.token_hash, stored.rotated_at = digest, fresh.digest.hex(), now
-        state = sessions.Session(logged_in_at=stored.created_at, last_used_at=now, rotated_at=stored.rotated_at, is_remembered=stored.is_remembered)
+        state = sessions.Session(
+            logged_in_at=stored.created_at,
+            last_used_at=now,
+            rotated_at=stored.rotated_at,
+            is_remembered=stored.is_remembered,
+        )
         stored.expires_at = sessions.expires_at(state)
         return is_rotated
 
@@ -285,40 +379,6 @@ async def _find(session: AsyncSession, actor: Actor, login_id: int) -> Login:
     if login is None or actor.tenant_id not in {None, login.tenant_id}:
         raise NotFound("There is no such login.")
     return login
-
-
-async def _check_user(session: AsyncSession, role: Role, *, tenant_id: int | None, user_id: int | None) -> None:
-    if tenant_id is not None:
-        await find_tenant(session, tenant_id)
-    if role is Role.USER and user_id is None:
-        raise BadInput("A login with the role user belongs to a user.", field="user_id")
-    if user_id is not None:
-        user = await session.get(User, user_id)
-        if user is None or user.tenant_id != tenant_id:
-            raise BadInput("There is no such user in this tenant.", field="user_id")
-
-
-def _role(actor: Actor, role: Any, *, tenant_id: int | None) -> Role:
-    try:
-        chosen = Role(role)
-    except ValueError:
-        chosen = Role.PBX
-    if chosen is Role.PBX:
-        raise BadInput("People are operator, admin, installer or user; a PBX gets a token.", field="role")
-    if chosen is Role.OPERATOR and (actor.role is not Role.OPERATOR or tenant_id is not None):
-        raise Forbidden("Only an operator makes operators, and those belong to no tenant.")
-    if chosen in _ROLES_OF_TENANTS and tenant_id is None:
-        raise BadInput("This role belongs to a tenant; say which.", field="tenant_id")
-    if tenant_id is not None:
-        actor.tenant(tenant_id)
-    return chosen
-
-
-def _login_name(name: str) -> str:
-    clean = name.strip().lower()
-    if not 2 <= len(clean) <= 254 or any(character.isspace() for character in clean) or not is_plain(clean):
-        raise BadInput("A login name has 2 to 254 characters without blanks; an e-mail address is usual.", field="name")
-    return clean
 
 
 def _nobody(name: str, address: str) -> Actor:

@@ -31,11 +31,20 @@ def onboarding(context: Context, config: PhoneConfig, *, language: str = "en") -
     """The sheet for one composed device; its vendor profile must be in use (`compose_device` has checked)."""
     profile: Profile = context.profiles.all[config.profile]
     url = profile.url(config.server.https_url + config.path, config.mac)
-    values = {
-        "provisioning_url": url,
-        "username": config.username,
-        "mac": Mac(config.mac).pretty,
-        "ca_url": config.server.ca_url,
-    }
-    steps = [TypedStep(step.text(language), step.show, values.get(step.show, "")) for step in profile.steps]
+    steps = typed_steps(
+        profile,
+        url=url,
+        username=config.username,
+        mac=Mac(config.mac),
+        ca_url=config.server.ca_url,
+        language=language,
+    )
     return Onboarding(url, config.username, steps)
+
+
+def typed_steps(
+    profile: Profile, *, url: str, username: str, mac: Mac, ca_url: str, language: str
+) -> list[TypedStep]:
+    """The profile's steps with the values of one device; English where the vendor's words in `language` are not known."""
+    values = {"provisioning_url": url, "username": username, "mac": mac.pretty, "ca_url": ca_url}
+    return [TypedStep(step.text(language), step.show, values.get(step.show, "")) for step in profile.steps]

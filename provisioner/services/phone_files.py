@@ -21,7 +21,16 @@ from provisioner.model.text import plain
 from provisioner.profiles.manifest import FileRule
 from provisioner.services.change_feed import ChangedDevices
 from provisioner.services.context import Actor, Context
-from provisioner.services.device_graph import DeviceFacts, accepted_passwords, compose_parts, policy_of, profile_of, read_clear_text_networks, read_device, read_parts
+from provisioner.services.device_graph import (
+    DeviceFacts,
+    accepted_passwords,
+    compose_parts,
+    policy_of,
+    profile_of,
+    read_clear_text_networks,
+    read_device,
+    read_parts,
+)
 from provisioner.services.enrolment import find_device
 
 STRANGERS_REMEMBERED = 20_000
@@ -133,10 +142,14 @@ class PhoneFiles:
 
     async def note_new_password(self, record: PhoneRecord) -> None:
         """The phone has used the new password: the replaced one is worth nothing from now on."""
-        same = (Device.id == record.device_id) & (Device.revision == record.revision)  # not replaced again meanwhile
+        same = (Device.id == record.device_id) & (
+            Device.revision == record.revision
+        )  # not replaced again meanwhile
         async with self._context.store.change() as session:
             await announce(session, same)
-            await session.execute(update(Device).where(same).values(previous_password="", previous_until=None))
+            await session.execute(
+                update(Device).where(same).values(previous_password="", previous_until=None)
+            )
 
     async def note_claim(self, record: PhoneRecord, *, address: str) -> bool:
         """Bind an open claim window to this address (T7); False when somebody else was quicker."""
@@ -151,7 +164,9 @@ class PhoneFiles:
         moment = datetime.fromtimestamp(until, UTC)
         async with self._context.store.change() as session:
             await announce(session, Device.id == record.device_id)
-            await session.execute(update(Device).where(Device.id == record.device_id).values(locked_until=moment))
+            await session.execute(
+                update(Device).where(Device.id == record.device_id).values(locked_until=moment)
+            )
 
     def forget(self, changed: ChangedDevices) -> None:
         """Drop what is out of date. Called by the change feed."""
@@ -177,7 +192,9 @@ class PhoneFiles:
                 break
         if facts is not None:
             return self._keep(self._record_of(facts))
-        stranger = PhoneRecord(mac=mac, subject=replace(self._gate.stranger, clear_text_networks=self._clear_text))
+        stranger = PhoneRecord(
+            mac=mac, subject=replace(self._gate.stranger, clear_text_networks=self._clear_text)
+        )
         self._strangers[mac] = stranger
         while len(self._strangers) > STRANGERS_REMEMBERED:
             self._strangers.popitem(last=False)
@@ -224,7 +241,9 @@ class PhoneFiles:
             locked_until=locked_until,
             subject=Subject(
                 policy=read_policy(policy_of(self._context, facts)),
-                verifier=self._gate.verifier(facts.username, passwords[0], previous=previous, previous_until=until),
+                verifier=self._gate.verifier(
+                    facts.username, passwords[0], previous=previous, previous_until=until
+                ),
                 token_hash=bytes.fromhex(facts.token_hash),
                 networks=networks,
                 clear_text_networks=networks if facts.is_clear_text_allowed else (),
@@ -281,7 +300,9 @@ def render(context: Context, config: PhoneConfig, rule: FileRule, *, revision: i
     """One file of a composed device; Unavailable when its vendor's folder is broken."""
     renderer = context.profiles.renderers.get(config.profile)
     if renderer is None:
-        raise Unavailable(f"The vendor profile {config.profile} is switched off because its folder is broken.")
+        raise Unavailable(
+            f"The vendor profile {config.profile} is switched off because its folder is broken."
+        )
     rendered = renderer.render(rule, config)
     return Served(
         body=rendered.body,
@@ -301,13 +322,19 @@ async def compose_device(context: Context, actor: Actor, *, device_id: int) -> P
         if facts is None:
             raise NotFound("There is no such device.")
         if profile_of(context, facts) is None:
-            raise Unavailable(f"The vendor profile {facts.profile} is switched off because its folder is broken.")
+            raise Unavailable(
+                f"The vendor profile {facts.profile} is switched off because its folder is broken."
+            )
         parts = await read_parts(quick, context, facts)
     return await compose_parts(context, parts)
 
 
-async def preview_files(context: Context, actor: Actor, *, device_id: int) -> Sequence[tuple[FileRule, Served]]:
+async def preview_files(
+    context: Context, actor: Actor, *, device_id: int
+) -> Sequence[tuple[FileRule, Served]]:
     """Every device file as the phone would get it now."""
     config = await compose_device(context, actor, device_id=device_id)
     profile = context.profiles.all[config.profile]
-    return [(rule, render(context, config, rule, revision=0)) for rule in profile.files if rule.role == "device"]
+    return [
+        (rule, render(context, config, rule, revision=0)) for rule in profile.files if rule.role == "device"
+    ]

@@ -28,7 +28,10 @@ ENDINGS = {
     "expired": (RegistrationState.EXPIRED, "the registration was not renewed in time"),
     "unlisted": (RegistrationState.UNREGISTERED, "the registrar no longer lists it"),
     "auth-failed": (RegistrationState.FAILED, "the registrar refused the SIP password"),
-    "too-many-contacts": (RegistrationState.FAILED, "the registrar has no room for another contact of this account"),
+    "too-many-contacts": (
+        RegistrationState.FAILED,
+        "the registrar has no room for another contact of this account",
+    ),
 }
 
 
@@ -74,7 +77,9 @@ def truth_of(words: Iterable[Word], *, now: datetime, grace: timedelta) -> Truth
         first = min(word.updated_at for word in live)
         return Truth(RegistrationState.REGISTERED, first, last.user_agent, until=last.expires_at)
     ended = [(word.expires_at, "expired", "") for word in decisive if word.is_live]
-    ended += [(word.updated_at, word.ending, "") for word in (*decisive, *floors.values()) if not word.is_live]
+    ended += [
+        (word.updated_at, word.ending, "") for word in (*decisive, *floors.values()) if not word.is_live
+    ]
     ended += [(word.updated_at, word.ending, word.source) for word in refusals]
     if not ended:
         return None
@@ -118,7 +123,10 @@ def _decisive(rows: Sequence[T], floors: dict[str, T]) -> T:
         if row is None or _is_later(floor, row):
             by_call[call_id] = floor
     newest = max(word.updated_at for word in by_call.values())
-    return max((word for word in by_call.values() if word.updated_at == newest), key=lambda word: (word.is_live, _weight(word)))
+    return max(
+        (word for word in by_call.values() if word.updated_at == newest),
+        key=lambda word: (word.is_live, _weight(word)),
+    )
 
 
 def _is_later(one: Word, other: Word) -> bool:

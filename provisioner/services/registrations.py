@@ -3,64 +3,35 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 
 from provisioner.errors import ProvisionerError, Unavailable
-from provisioner.model import Binding, Line, Registration, RegistrationState
+from provisioner.model import Line, Registration, RegistrationState
 from provisioner.model.store import REGISTRATIONS, sequence
 from provisioner.services.context import Actor, Context
-from provisioner.services.registration_truth import ENDINGS, FLOOR, REFUSED, Truth, is_newer, superfluous, truth_of
+from provisioner.services.registration_truth import ENDINGS
+from provisioner.services.registration_words import (
+    Account,
+    Contact,
+    RegistrationEvent,
+    conclude,
+    hear,
+    load_accounts,
+)
+
+__all__ = [
+    "Contact", "ExpiryTimer", "RegistrationEvent", "RegistrationQueue", "apply_events", "expire_due", "reconcile", "states_of",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
 CAPACITY = 200_000
 BATCH = 1_000
 DRAIN_SECONDS = 30.0
-UNKNOWN_LIFETIME = timedelta(hours=1)
-"""How long a registration is believed when the registrar does not say until when."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """One binding as the registrar lists it; `call_id` and `cseq` when it says them."""
-
-    uri: str
-    expires_at: datetime
-    user_agent: str = ""
-    instance: str = ""
-    call_id: str = ""
-    cseq: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationEvent:
-    """One thing a registrar saw. `kind`: register, refresh, unregister, expired, auth-failed, too-many-contacts.
-
-    `contacts` is the whole state of the address after the event, None when the registrar does not say;
-    then `contact` alone is applied. `tenant_id` None: from a registrar of all tenants.
-    """
-
-    kind: str
-    account: str
-    at: datetime
-    contact: str = ""
-    expires_at: datetime | None = None
-    user_agent: str = ""
-    source: str = ""
-    call_id: str = ""
-    cseq: int = 0
-    contacts: tuple[Contact, ...] | None = None
-    tenant_id: int | None = None
-
-
-_GONE = frozenset({"unregister", "expired"})
-_REFUSALS = frozenset({"auth-failed", "too-many-contacts"})
 
 
 class RegistrationQueue:
@@ -80,7 +51,9 @@ class RegistrationQueue:
     def put(self, events: Sequence[RegistrationEvent]) -> None:
         """Queue events; Unavailable when too many wait, so that the registrar keeps them and comes back."""
         if len(self._events) + len(events) > CAPACITY:
-            raise Unavailable("Too many registration events are waiting; send them again in a moment.", retry_after=1)
+            raise Unavailable(
+                "Too many registration events are waiting; send them again in a moment.", retry_after=1
+            )
         self._events.extend(events)
         self._idle.clear()
         self._arrived.set()
@@ -93,7 +66,11 @@ class RegistrationQueue:
             try:
                 await self.flush()
             except (SQLAlchemyError, ProvisionerError, OSError) as error:
-                log.warning("registration events wait for the database", error=type(error).__name__, waiting=len(self._events))
+                log.warning(
+                    "registration events wait for the database",
+                    error=type(error).__name__,
+                    waiting=len(self._events),
+                )
                 self._arrived.set()
                 await asyncio.sleep(0.5)
 
@@ -122,7 +99,9 @@ class RegistrationQueue:
         try:
             await asyncio.wait_for(self._idle.wait(), DRAIN_SECONDS)
         except TimeoutError:
-            raise Unavailable("Earlier events still wait for the database; try again in a moment.", retry_after=5) from None
+            raise Unavailable(
+                "Earlier events still wait for the database; try again in a moment.", retry_after=5
+            ) from None
 
     async def _apply_singly(self, batch: Sequence[RegistrationEvent]) -> None:
         """One event that the database cannot take must not hold up all others for ever."""
@@ -132,50 +111,46 @@ class RegistrationQueue:
             except _UNFIT as error:
                 if _may_pass(error):
                     raise
-                log.error("a registration event cannot be stored and is left out", kind=event.kind, error=type(error).__name__)
+                log.error(  # noqa: TRY400 - the trace would quote the event
+                    "a registration event cannot be stored and is left out",
+                    kind=event.kind,
+                    error=type(error).__name__,
+                )
                 self.left_out += 1
 
 
-_UNFIT = (DataError, IntegrityError, StatementError, ValueError)
+_UNFIT = (StatementError, ValueError)
 """What an event that the database cannot take is refused with; ValueError stands for text that is none."""
 
 
 def _may_pass(error: Exception) -> bool:
     """Whether trying again may help: the fault lies with the database, not with the event."""
-    return isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError)
-
-
-@dataclass(slots=True)
-class _Account:
-    """One account while a batch is applied."""
-
-    line_id: int
-    tenant_id: int
-    device_id: int
-    registration: Registration | None
-    words: dict[tuple[str, str], Binding] = field(default_factory=dict)
-    """The newest word of each contact and call."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 async def apply_events(context: Context, events: Sequence[RegistrationEvent]) -> int:
     """Apply events in one transaction; gives back how many concerned a known account."""
     async with context.store.change(REGISTRATIONS) as session:
-        accounts = await _load(session, {event.account for event in events})
+        accounts = await load_accounts(session, {event.account for event in events})
         known = 0
-        heard: dict[int, _Account] = {}
+        heard: dict[int, Account] = {}
         for event in events:
             account = accounts.get(event.account)
             if account is None or event.tenant_id not in {None, account.tenant_id}:
                 continue
             known += 1
-            _hear(session, account, event)
+            hear(session, account, event)
             heard[account.line_id] = account
         for account in heard.values():
-            await _conclude(session, context, account)
+            await conclude(session, context, account)
         return known
 
 
-async def reconcile(context: Context, actor: Actor, *, at: datetime, contacts: Mapping[str, Sequence[Contact]]) -> int:
+async def reconcile(
+    context: Context, actor: Actor, *, at: datetime, contacts: Mapping[str, Sequence[Contact]]
+) -> int:
     """Take the registrar's whole state: account → contacts. Accounts it does not list are not registered.
 
     Only this actor's tenant is touched. Events newer than `at` win. Gives back how many accounts changed state.
@@ -188,7 +163,9 @@ async def reconcile(context: Context, actor: Actor, *, at: datetime, contacts: M
         live = set(
             (
                 await session.execute(
-                    select(Line.account).join(Registration, Registration.line_id == Line.id).where(Registration.state == RegistrationState.REGISTERED)
+                    select(Line.account)
+                    .join(Registration, Registration.line_id == Line.id)
+                    .where(Registration.state == RegistrationState.REGISTERED)
                 )
             ).scalars()
         )
@@ -197,22 +174,32 @@ async def reconcile(context: Context, actor: Actor, *, at: datetime, contacts: M
     for start in range(0, len(concerned), BATCH):
         chunk = concerned[start : start + BATCH]
         async with context.store.change(REGISTRATIONS) as session:
-            accounts = await _load(session, set(chunk))
+            accounts = await load_accounts(session, set(chunk))
             for name in chunk:
                 account = accounts.get(name)
                 if account is None:  # removed a moment ago
                     continue
                 before = account.registration.state if account.registration else RegistrationState.NEVER
-                _hear(session, account, RegistrationEvent(kind="unlisted", account=name, at=at, contacts=tuple(contacts.get(name, ()))))
-                await _conclude(session, context, account)
+                hear(
+                    session,
+                    account,
+                    RegistrationEvent(
+                        kind="unlisted", account=name, at=at, contacts=tuple(contacts.get(name, ()))
+                    ),
+                )
+                await conclude(session, context, account)
                 changed += account.registration is not None and account.registration.state != before
     return changed
 
 
-async def states_of(context: Context, actor: Actor, *, device_ids: Sequence[int]) -> Mapping[int, Registration]:
+async def states_of(
+    context: Context, actor: Actor, *, device_ids: Sequence[int]
+) -> Mapping[int, Registration]:
     """The newest registration of each device's first line; a device never seen is not in the answer."""
     statement = (
-        select(Registration).join(Line, Line.id == Registration.line_id).where(Registration.device_id.in_(device_ids), Line.position == 1)
+        select(Registration)
+        .join(Line, Line.id == Registration.line_id)
+        .where(Registration.device_id.in_(device_ids), Line.position == 1)
     )
     if actor.tenant_id is not None:
         statement = statement.where(Registration.tenant_id == actor.tenant_id)
@@ -270,129 +257,13 @@ class ExpiryTimer:
 
     async def _seconds_to_next(self) -> float:
         async with self._context.store.read() as session:
-            statement = select(Registration.until).where(Registration.state == RegistrationState.REGISTERED, Registration.until.is_not(None))
-            until = (await session.execute(statement.order_by(Registration.until).limit(1))).scalar_one_or_none()
+            statement = select(Registration.until).where(
+                Registration.state == RegistrationState.REGISTERED, Registration.until.is_not(None)
+            )
+            until = (
+                await session.execute(statement.order_by(Registration.until).limit(1))
+            ).scalar_one_or_none()
         if until is None:
             return 60.0
         end = until + timedelta(seconds=self._context.settings.registration_grace)
         return min(60.0, max(0.05, (end - self._context.clock()).total_seconds()))
-
-
-async def _load(session: AsyncSession, names: set[str]) -> dict[str, _Account]:
-    accounts: dict[str, _Account] = {}
-    by_line: dict[int, _Account] = {}
-    wanted = sorted(names)
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
-        rows = await session.execute(select(Line.account, Line.id, Line.tenant_id, Line.device_id).where(Line.account.in_(chunk)))
-        for name, line_id, tenant_id, device_id in rows:
-            by_line[line_id] = accounts[name] = _Account(line_id, tenant_id, device_id, None)
-    ids = sorted(by_line)
-    for start in range(0, len(ids), 500):
-        chunk_ids = ids[start : start + 500]
-        for registration in (await session.execute(select(Registration).where(Registration.line_id.in_(chunk_ids)))).scalars():
-            by_line[registration.line_id].registration = registration
-        for binding in (await session.execute(select(Binding).where(Binding.line_id.in_(chunk_ids)))).scalars():
-            by_line[binding.line_id].words[(binding.contact, binding.call_id)] = binding
-    return accounts
-
-
-def _hear(session: AsyncSession, account: _Account, event: RegistrationEvent) -> None:
-    """Keep what an event says, word by word, where it is newer than what is kept."""
-    if event.kind in _REFUSALS:
-        _keep(session, account, _word(account, event, contact=REFUSED, call_id="", cseq=0, ending=event.kind))
-        return
-    ending = event.kind if event.kind in ENDINGS else "unregister"
-    contacts, uri = event.contacts, _bare(event.contact)
-    if contacts is None and event.kind in _GONE and uri == "*":
-        contacts = ()
-    if contacts is not None:
-        _keep(session, account, _word(account, event, contact=FLOOR, ending=ending))
-        for contact in contacts:
-            _keep(session, account, _listed(account, event, contact))
-    elif uri and event.kind in _GONE:
-        _keep(session, account, _word(account, event, contact=uri, ending=ending))
-    elif uri:
-        expires = event.expires_at or event.at + UNKNOWN_LIFETIME
-        _keep(session, account, _word(account, event, contact=uri, expires_at=expires, user_agent=event.user_agent))
-
-
-def _listed(account: _Account, event: RegistrationEvent, contact: Contact) -> Binding:
-    word = _word(account, event, contact=_bare(contact.uri), expires_at=contact.expires_at, user_agent=contact.user_agent)
-    word.instance = contact.instance[:120]
-    if contact.call_id:
-        word.call_id, word.cseq = contact.call_id[:200], contact.cseq
-    return word
-
-
-def _word(
-    account: _Account,
-    event: RegistrationEvent,
-    *,
-    contact: str,
-    call_id: str | None = None,
-    cseq: int | None = None,
-    ending: str = "",
-    expires_at: datetime | None = None,
-    user_agent: str = "",
-) -> Binding:
-    return Binding(
-        line_id=account.line_id,
-        contact=contact,
-        call_id=event.call_id[:200] if call_id is None else call_id,
-        cseq=event.cseq if cseq is None else cseq,
-        user_agent=user_agent[:200],
-        source=event.source[:80],
-        instance="",
-        expires_at=expires_at or event.at,
-        updated_at=event.at,
-        is_live=not ending,
-        ending=ending,
-    )
-
-
-def _keep(session: AsyncSession, account: _Account, word: Binding) -> None:
-    place = (word.contact, word.call_id)
-    kept = account.words.get(place)
-    if kept is None:
-        account.words[place] = word
-        session.add(word)
-    elif is_newer(word, kept):
-        for column in ("cseq", "user_agent", "source", "instance", "expires_at", "updated_at", "is_live", "ending"):
-            setattr(kept, column, getattr(word, column))
-
-
-async def _conclude(session: AsyncSession, context: Context, account: _Account) -> None:
-    """Write down what all kept words add up to, and forget those that cannot matter any more."""
-    now = context.clock()
-    words = list(account.words.values())
-    truth = truth_of(words, now=now, grace=timedelta(seconds=context.settings.registration_grace))
-    for word in superfluous(words, now=now):
-        del account.words[(word.contact, word.call_id)]
-        if word in session.new:
-            session.expunge(word)
-        else:
-            await session.delete(word)
-    if truth is not None:
-        _write_state(session, account, truth, now=now)
-
-
-def _write_state(session: AsyncSession, account: _Account, truth: Truth, *, now: datetime) -> None:
-    row = account.registration
-    if row is None:
-        row = account.registration = Registration(line_id=account.line_id, tenant_id=account.tenant_id, device_id=account.device_id)
-        session.add(row)
-    reason = truth.reason[:200]
-    if (row.state, row.reason, row.source) != (truth.state, reason, "registrar"):
-        if row.state != truth.state:
-            row.since = min(truth.at, now)
-        row.state, row.reason, row.source = truth.state, reason, "registrar"
-        row.seq = sequence(session)
-    row.until = truth.until
-
-
-def _bare(contact: str) -> str:
-    """A contact without display name and angle brackets; its own parameters inside the brackets stay."""
-    start, end = contact.find("<"), contact.rfind(">")
-    bare = contact[start + 1 : end] if 0 <= start < end else contact.split(";", 1)[0]
-    return bare.strip()[:255].lstrip("!")

@@ -40,12 +40,21 @@ async def apply_revocations(store: Store, data: Path) -> list[str]:
         return []
     async with store.read() as session:
         devices = {f"device:{uid}" for uid in (await session.execute(select(Device.uid))).scalars()} & revoked
-        tokens = {f"token:{public}" for public in (await session.execute(select(ApiToken.public_id))).scalars()} & revoked
+        tokens = {
+            f"token:{public}" for public in (await session.execute(select(ApiToken.public_id))).scalars()
+        } & revoked
     if not devices and not tokens:
         return []
     async with store.change() as session:
         for ref in devices | tokens:
-            await session.merge(Revocation(ref=ref, seq=sequence(session), at=datetime.now(UTC), reason="revoked before the backup was restored"))
+            await session.merge(
+                Revocation(
+                    ref=ref,
+                    seq=sequence(session),
+                    at=datetime.now(UTC),
+                    reason="revoked before the backup was restored",
+                )
+            )
         for ref in devices:
             await session.execute(delete(Device).where(Device.uid == ref.partition(":")[2]))
         for ref in tokens:
@@ -57,7 +66,9 @@ async def _remember_again(store: Store, data: Path, known: set[str]) -> set[str]
     """Put into the file what only the database knows (a new data folder, another node); gives back what is on its list."""
     async with store.read() as session:
         listed = (await session.execute(select(Revocation.ref, Revocation.at))).all()
-    lines = "".join(json.dumps({"ref": ref, "at": at.isoformat()}) + "\n" for ref, at in listed if ref not in known)
+    lines = "".join(
+        json.dumps({"ref": ref, "at": at.isoformat()}) + "\n" for ref, at in listed if ref not in known
+    )
     if lines:
         await asyncio.to_thread(_append, data / FILE, lines)
     return {ref for ref, _ in listed}

@@ -13,7 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from provisioner.access.permissions import Role
 from provisioner.access.policies.named import policy as read_policy
 from provisioner.errors import BadInput, Conflict, Forbidden, InUse, NotFound
-from provisioner.model import ApiToken, Device, FunctionKey, Line, Revocation, SettingValue, Site, Tenant, User, UserKind
+from provisioner.model import (
+    ApiToken,
+    Device,
+    FunctionKey,
+    Line,
+    Revocation,
+    SettingValue,
+    Site,
+    Tenant,
+    User,
+    UserKind,
+)
 from provisioner.model.store import announce, sequence, touch_where
 from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context, audit
@@ -49,7 +60,9 @@ async def get_tenant(context: Context, actor: Actor, *, tenant_id: int) -> Tenan
         return await find_tenant(session, actor.tenant(tenant_id))
 
 
-async def create_tenant(context: Context, actor: Actor, *, key: str, name: str, sip_domain: str, **fields: Any) -> Tenant:
+async def create_tenant(
+    context: Context, actor: Actor, *, key: str, name: str, sip_domain: str, **fields: Any
+) -> Tenant:
     """Make a tenant; only a server operator may. Raises BadInput or Conflict."""
     if actor.role is not Role.OPERATOR:
         raise Forbidden("Only a server operator makes tenants.")
@@ -79,7 +92,15 @@ async def update_tenant(context: Context, actor: Actor, *, tenant_id: int, **fie
         if changed:
             await session.flush()
             await _tell_phones(session, Device.tenant_id == tenant.id, changed)
-            audit(session, context, actor, action="tenant.update", tenant_id=tenant.id, object=tenant.key, **changed)
+            audit(
+                session,
+                context,
+                actor,
+                action="tenant.update",
+                tenant_id=tenant.id,
+                object=tenant.key,
+                **changed,
+            )
     return tenant
 
 
@@ -89,12 +110,24 @@ async def delete_tenant(context: Context, actor: Actor, *, tenant_id: int) -> No
         raise Forbidden("Only a server operator removes tenants.")
     async with context.store.change() as session:
         tenant = await find_tenant(session, tenant_id)
-        devices = (await session.execute(select(func.count()).select_from(Device).where(Device.tenant_id == tenant_id))).scalar_one()
+        devices = (
+            await session.execute(
+                select(func.count()).select_from(Device).where(Device.tenant_id == tenant_id)
+            )
+        ).scalar_one()
         if devices:
             raise InUse(f"{tenant.name} still has {devices} devices; remove them first.", devices=devices)
-        tokens = (await session.execute(select(ApiToken.public_id).where(ApiToken.tenant_id == tenant_id))).scalars().all()
+        tokens = (
+            (await session.execute(select(ApiToken.public_id).where(ApiToken.tenant_id == tenant_id)))
+            .scalars()
+            .all()
+        )
         for ref in [f"token:{public}" for public in tokens]:
-            session.add(Revocation(ref=ref, seq=sequence(session), at=context.clock(), reason="the tenant was removed"))
+            session.add(
+                Revocation(
+                    ref=ref, seq=sequence(session), at=context.clock(), reason="the tenant was removed"
+                )
+            )
             await remember_revoked(context, ref)
         audit(session, context, actor, action="tenant.delete", tenant_id=tenant_id, object=tenant.key)
         await session.delete(tenant)
@@ -102,7 +135,9 @@ async def delete_tenant(context: Context, actor: Actor, *, tenant_id: int) -> No
 
 async def list_sites(context: Context, actor: Actor, *, tenant_id: int) -> Sequence[Site]:
     async with context.store.read() as session:
-        rows = await session.execute(select(Site).where(Site.tenant_id == actor.tenant(tenant_id)).order_by(Site.name))
+        rows = await session.execute(
+            select(Site).where(Site.tenant_id == actor.tenant(tenant_id)).order_by(Site.name)
+        )
         return rows.scalars().all()
 
 
@@ -133,7 +168,15 @@ async def update_site(context: Context, actor: Actor, *, site_id: int, **fields:
             if changed:
                 await session.flush()
                 await _tell_phones(session, Device.site_id == site.id, changed)
-                audit(session, context, actor, action="site.update", tenant_id=site.tenant_id, object=site.name, **changed)
+                audit(
+                    session,
+                    context,
+                    actor,
+                    action="site.update",
+                    tenant_id=site.tenant_id,
+                    object=site.name,
+                    **changed,
+                )
     except IntegrityError:
         raise Conflict("There is a site with this name already.", field="name") from None
     return site
@@ -145,7 +188,11 @@ async def delete_site(context: Context, actor: Actor, *, site_id: int) -> None:
         site = await find_site(session, actor, site_id)
         await touch_where(session, Device.site_id == site.id)
         for table in (SettingValue, FunctionKey):
-            await session.execute(delete(table).where(table.tenant_id == site.tenant_id, table.scope == "site", table.ref == str(site_id)))
+            await session.execute(
+                delete(table).where(
+                    table.tenant_id == site.tenant_id, table.scope == "site", table.ref == str(site_id)
+                )
+            )
         audit(session, context, actor, action="site.delete", tenant_id=site.tenant_id, object=site.name)
         await session.delete(site)
 
@@ -169,12 +216,16 @@ async def _refuse_many_devices(session: AsyncSession, tenant: Tenant) -> None:
         .order_by(User.name, Device.name)
     )
     devices: dict[str, list[str]] = {}
-    for user, device in (await session.execute(statement)):
+    for user, device in await session.execute(statement):
         devices.setdefault(user, []).append(device)
     several = {user: names for user, names in devices.items() if len(names) > 1}
     if several:
         people = "; ".join(f"{user}: {', '.join(names)}" for user, names in several.items())
-        raise Conflict(f"Without premium a user has one device; these have more: {people}.", field="is_premium", users=several)
+        raise Conflict(
+            f"Without premium a user has one device; these have more: {people}.",
+            field="is_premium",
+            users=several,
+        )
 
 
 async def find_tenant(session: AsyncSession, tenant_id: int) -> Tenant:
@@ -245,7 +296,7 @@ def _registrar(field: str, value: Any) -> str:
     return text
 
 
-def _policy(field: str, value: Any) -> str:
+def _policy(_field: str, value: Any) -> str:
     text = str(value).strip()
     if text:
         read_policy(text)
@@ -270,7 +321,9 @@ def _flag(field: str, value: Any) -> bool:
 
 def _minimum(field: str, value: Any) -> int:
     if not isinstance(value, int) or not 6 <= value <= 40:
-        raise BadInput("The length is 6 to 40; it can be made stricter than the rule, never weaker.", field=field)
+        raise BadInput(
+            "The length is 6 to 40; it can be made stricter than the rule, never weaker.", field=field
+        )
     return value
 
 

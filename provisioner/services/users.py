@@ -10,7 +10,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import BadInput, Conflict, ExtensionTaken, InUse, NotFound
-from provisioner.model import Device, FunctionKey, InternalNumber, Line, PublicNumber, SettingValue, Site, User, UserKind, parse_extension
+from provisioner.model import (
+    Device,
+    FunctionKey,
+    InternalNumber,
+    Line,
+    PublicNumber,
+    SettingValue,
+    Site,
+    User,
+    UserKind,
+    parse_extension,
+)
 from provisioner.model.store import touch
 from provisioner.model.text import is_plain, plain
 from provisioner.services.context import Actor, Context, audit
@@ -31,7 +42,9 @@ class Page(Generic[T]):
     limit: int
 
 
-async def list_users(context: Context, actor: Actor, *, tenant_id: int, search: str = "", offset: int = 0, limit: int = PAGE) -> Page[User]:
+async def list_users(
+    context: Context, actor: Actor, *, tenant_id: int, search: str = "", offset: int = 0, limit: int = PAGE
+) -> Page[User]:
     """Users of a tenant by name; `search` looks in name, extension and e-mail."""
     where = [User.tenant_id == actor.tenant(tenant_id)]
     if actor.user_id is not None:
@@ -42,13 +55,24 @@ async def list_users(context: Context, actor: Actor, *, tenant_id: int, search: 
             or_(
                 func.lower(User.name).like(pattern, escape="\\"),
                 func.lower(User.email).like(pattern, escape="\\"),
-                User.id.in_(select(InternalNumber.user_id).where(InternalNumber.tenant_id == tenant_id, InternalNumber.digits.like(pattern, escape="\\"))),
+                User.id.in_(
+                    select(InternalNumber.user_id).where(
+                        InternalNumber.tenant_id == tenant_id,
+                        InternalNumber.digits.like(pattern, escape="\\"),
+                    )
+                ),
             )
         )
     limit = min(max(limit, 1), MAX_PAGE)
     async with context.store.read() as session:
         total = (await session.execute(select(func.count()).select_from(User).where(*where))).scalar_one()
-        rows = await session.execute(select(User).where(*where).order_by(func.lower(User.name), User.id).offset(max(offset, 0)).limit(limit))
+        rows = await session.execute(
+            select(User)
+            .where(*where)
+            .order_by(func.lower(User.name), User.id)
+            .offset(max(offset, 0))
+            .limit(limit)
+        )
         return Page(rows.scalars().unique().all(), total, max(offset, 0), limit)
 
 
@@ -57,7 +81,9 @@ async def get_user(context: Context, actor: Actor, *, user_id: int) -> User:
         return await find_user(session, actor, user_id)
 
 
-async def public_numbers(context: Context, actor: Actor, *, user_ids: Sequence[int]) -> Mapping[int, list[str]]:
+async def public_numbers(
+    context: Context, actor: Actor, *, user_ids: Sequence[int]
+) -> Mapping[int, list[str]]:
     """The public numbers of these users (those this actor may see)."""
     found: dict[int, list[str]] = {user_id: [] for user_id in user_ids}
     statement = select(PublicNumber).where(PublicNumber.user_id.in_(user_ids)).order_by(PublicNumber.number)
@@ -69,7 +95,9 @@ async def public_numbers(context: Context, actor: Actor, *, user_ids: Sequence[i
     return found
 
 
-async def create_user(context: Context, actor: Actor, *, tenant_id: int, name: str, extension: str | None = None, **fields: Any) -> User:
+async def create_user(
+    context: Context, actor: Actor, *, tenant_id: int, name: str, extension: str | None = None, **fields: Any
+) -> User:
     """Make a user with an optional extension; BadInput, ExtensionTaken."""
     user = User(tenant_id=actor.everything(tenant_id), name="", created_at=context.clock(), extension=None)
     async with context.store.change() as session:
@@ -79,7 +107,15 @@ async def create_user(context: Context, actor: Actor, *, tenant_id: int, name: s
         await session.flush()
         if extension:
             await _set_extension(session, user, extension)
-        audit(session, context, actor, action="user.create", tenant_id=tenant_id, object=user.name, extension=extension or "")
+        audit(
+            session,
+            context,
+            actor,
+            action="user.create",
+            tenant_id=tenant_id,
+            object=user.name,
+            extension=extension or "",
+        )
     return user
 
 
@@ -98,7 +134,15 @@ async def update_user(context: Context, actor: Actor, *, user_id: int, **fields:
         await session.flush()
         if {"name", "extension"} & set(changed):  # the only two that phones show
             await touch(session, await _devices_of(session, user.id))
-        audit(session, context, actor, action="user.update", tenant_id=user.tenant_id, object=user.name, fields=changed)
+        audit(
+            session,
+            context,
+            actor,
+            action="user.update",
+            tenant_id=user.tenant_id,
+            object=user.name,
+            fields=changed,
+        )
     return user
 
 
@@ -106,11 +150,26 @@ async def delete_user(context: Context, actor: Actor, *, user_id: int) -> None:
     """Remove a user who has no device; InUse names the devices otherwise."""
     async with context.store.change() as session:
         user = await find_user(session, actor, user_id)
-        names = (await session.execute(select(Device.name).join(Line, Line.device_id == Device.id).where(Line.user_id == user_id))).scalars().all()
+        names = (
+            (
+                await session.execute(
+                    select(Device.name).join(Line, Line.device_id == Device.id).where(Line.user_id == user_id)
+                )
+            )
+            .scalars()
+            .all()
+        )
         if names:
-            raise InUse(f"{user.name} still has {len(names)} device(s): {', '.join(names[:9])}. Remove or reassign them first.", devices=list(names))
+            raise InUse(
+                f"{user.name} still has {len(names)} device(s): {', '.join(names[:9])}. Remove or reassign them first.",
+                devices=list(names),
+            )
         for table in (SettingValue, FunctionKey):
-            await session.execute(delete(table).where(table.tenant_id == user.tenant_id, table.scope == "user", table.ref == str(user_id)))
+            await session.execute(
+                delete(table).where(
+                    table.tenant_id == user.tenant_id, table.scope == "user", table.ref == str(user_id)
+                )
+            )
         audit(session, context, actor, action="user.delete", tenant_id=user.tenant_id, object=user.name)
         await session.delete(user)
 
@@ -118,14 +177,16 @@ async def delete_user(context: Context, actor: Actor, *, user_id: int) -> None:
 async def find_user(session: AsyncSession, actor: Actor, user_id: int) -> User:
     """The row of a user this actor may see; NotFound."""
     user = await session.get(User, user_id)
-    hidden = user is None or actor.tenant_id not in {None, user.tenant_id} or actor.user_id not in {None, user.id}
+    hidden = (
+        user is None or actor.tenant_id not in {None, user.tenant_id} or actor.user_id not in {None, user.id}
+    )
     if user is None or hidden:
         raise NotFound("There is no such user.")
     return user
 
 
 def escape_like(text: str) -> str:
-    """Text in which %, _ and \\ stand for themselves in LIKE … ESCAPE '\\'."""
+    r"""Text in which %, _ and \ stand for themselves in LIKE … ESCAPE '\\'."""
     return plain(text, limit=200).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
@@ -135,15 +196,26 @@ async def _devices_of(session: AsyncSession, user_id: int) -> Sequence[int]:
 
 
 async def _set_extension(session: AsyncSession, user: User, text: str) -> None:
-    number = (await session.execute(select(InternalNumber).where(InternalNumber.user_id == user.id))).scalar_one_or_none()
+    number = (
+        await session.execute(select(InternalNumber).where(InternalNumber.user_id == user.id))
+    ).scalar_one_or_none()
     if not text:
         user.extension = None
         return
     digits = parse_extension(text)
-    other = (await session.execute(select(InternalNumber).where(InternalNumber.tenant_id == user.tenant_id, InternalNumber.digits == digits))).scalar_one_or_none()
+    other = (
+        await session.execute(
+            select(InternalNumber).where(
+                InternalNumber.tenant_id == user.tenant_id, InternalNumber.digits == digits
+            )
+        )
+    ).scalar_one_or_none()
     if other is not None and other.user_id != user.id:
         owner = await session.get(User, other.user_id) if other.user_id else None
-        raise ExtensionTaken(f"Extension {digits} belongs to {owner.name if owner else 'something else'}; choose another.", field="extension")
+        raise ExtensionTaken(
+            f"Extension {digits} belongs to {owner.name if owner else 'something else'}; choose another.",
+            field="extension",
+        )
     if number is None:
         user.extension = InternalNumber(tenant_id=user.tenant_id, digits=digits)
     else:
@@ -154,9 +226,17 @@ async def _set_extension(session: AsyncSession, user: User, text: str) -> None:
 
 async def _set_numbers(session: AsyncSession, user: User, numbers: Sequence[str]) -> None:
     wanted = [_public(number) for number in numbers]
-    await session.execute(delete(PublicNumber).where(PublicNumber.user_id == user.id, PublicNumber.number.not_in(wanted)))
-    known = set((await session.execute(select(PublicNumber.number).where(PublicNumber.user_id == user.id))).scalars())
-    session.add_all(PublicNumber(tenant_id=user.tenant_id, user_id=user.id, number=number) for number in wanted if number not in known)
+    await session.execute(
+        delete(PublicNumber).where(PublicNumber.user_id == user.id, PublicNumber.number.not_in(wanted))
+    )
+    known = set(
+        (await session.execute(select(PublicNumber.number).where(PublicNumber.user_id == user.id))).scalars()
+    )
+    session.add_all(
+        PublicNumber(tenant_id=user.tenant_id, user_id=user.id, number=number)
+        for number in wanted
+        if number not in known
+    )
     try:
         await session.flush()
     except IntegrityError:
@@ -166,7 +246,9 @@ async def _set_numbers(session: AsyncSession, user: User, numbers: Sequence[str]
 def _public(number: str) -> str:
     digits = re.sub(r"[ ()/.-]", "", str(number))
     if not re.fullmatch(r"\+?[0-9]{3,31}", digits):
-        raise BadInput(f"“{str(number)[:40]}” is not a public number; write it like +31201234567.", field="numbers")
+        raise BadInput(
+            f"“{str(number)[:40]}” is not a public number; write it like +31201234567.", field="numbers"
+        )
     return digits
 
 
@@ -208,4 +290,3 @@ async def _site(session: AsyncSession, tenant_id: int, value: Any) -> int | None
     if site is None or site.tenant_id != tenant_id:
         raise BadInput("There is no such site in this tenant.", field="site_id")
     return site.id
-

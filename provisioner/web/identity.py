@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from provisioner.access import sessions
-from provisioner.access.addresses import client_address, came_by_tls, parse_address
+from provisioner.access.addresses import came_by_tls, client_address, parse_address
 from provisioner.access.permissions import Permission, require
 from provisioner.access.same_site import Crossing, crossing
 from provisioner.access.tokens import bearer_token
@@ -25,7 +25,9 @@ async def person(request: web.Request) -> LoggedIn | None:
     """Who is logged in with this browser; None for nobody. Looked up once per request."""
     if _PERSON not in request:
         token = request.cookies.get(session_cookie(request))
-        request[_PERSON] = await resume(request.config_dict[CONTEXT], token, address=address_of(request)) if token else None
+        request[_PERSON] = (
+            await resume(request.config_dict[CONTEXT], token, address=address_of(request)) if token else None
+        )
     found: LoggedIn | None = request[_PERSON]
     return found
 
@@ -51,7 +53,10 @@ async def authenticate(request: web.Request, permission: Permission) -> Actor:
 
 def refuse_foreign(request: web.Request, *, has_session: bool) -> None:
     """Raise Forbidden when another web site made the browser send this."""
-    if crossing(request.method, request.headers, host=request.host, has_session=has_session) is Crossing.FOREIGN:
+    if (
+        crossing(request.method, request.headers, host=request.host, has_session=has_session)
+        is Crossing.FOREIGN
+    ):
         raise Forbidden("This request was made by another web site; it was not carried out.")
 
 
@@ -70,7 +75,12 @@ def is_tls(request: web.Request) -> bool:
     if peer is None:
         return request.secure
     trusted = request.config_dict[CONTEXT].settings.trusted_proxies
-    return came_by_tls(peer, is_tls=request.secure, forwarded_proto=request.headers.getall("X-Forwarded-Proto", []), trusted=trusted)
+    return came_by_tls(
+        peer,
+        is_tls=request.secure,
+        forwarded_proto=request.headers.getall("X-Forwarded-Proto", []),
+        trusted=trusted,
+    )
 
 
 def session_cookie(request: web.Request) -> str:
@@ -89,4 +99,6 @@ def set_session(request: web.Request, response: web.StreamResponse, logged_in: L
 
 def clear_session(request: web.Request, response: web.StreamResponse) -> None:
     """Take the session token away."""
-    response.del_cookie(session_cookie(request), path="/", secure=is_tls(request), httponly=True, samesite="Lax")
+    response.del_cookie(
+        session_cookie(request), path="/", secure=is_tls(request), httponly=True, samesite="Lax"
+    )

@@ -37,13 +37,20 @@ class BoundedRequestHandler(RequestHandler):
         super().connection_made(transport)
 
     def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
     ) -> web.StreamResponse:
         if isinstance(exc, LineTooLong) or (status == 400 and message and "Too many headers" in message):
             answer = web.Response(status=431, text="The request's headers are too large.")
         else:
             super().handle_error(request, status, exc, message)  # it logs
-            answer = web.Response(status=status, text="The request cannot be answered." if status >= 500 else "The request cannot be read.")
+            answer = web.Response(
+                status=status,
+                text="The request cannot be answered." if status >= 500 else "The request cannot be read.",
+            )
         answer.force_close()
         return answer
 
@@ -69,16 +76,25 @@ class _AppRunner(web.AppRunner):
 
 
 async def listen_for_phones(
-    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, address: str, port: int, tls: ssl.SSLContext | None, shared: bool
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    *,
+    address: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    shared: bool,
 ) -> web.BaseRunner:
     """Open a phone listener; `shared`: several processes take connections from the same port."""
     runner = _ServerRunner(BoundedServer(handle, **LIMITS))
     await runner.setup()
-    await web.TCPSite(runner, address, port, ssl_context=tls, reuse_port=shared or None, backlog=4_096).start()
+    await web.TCPSite(
+        runner, address, port, ssl_context=tls, reuse_port=shared or None, backlog=4_096
+    ).start()
     return runner
 
 
-async def listen_for_people(app: web.Application, *, address: str, port: int, tls: ssl.SSLContext | None) -> web.BaseRunner:
+async def listen_for_people(
+    app: web.Application, *, address: str, port: int, tls: ssl.SSLContext | None
+) -> web.BaseRunner:
     """Open the admin listener."""
     runner = _AppRunner(app, shutdown_timeout=5.0)
     await runner.setup()

@@ -47,17 +47,33 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         parts = self._app[PARTS]
-        answers = CounterMetricFamily("provisioner_phone_answers", "Answers to phones by reason", labels=["reason"])
+        answers = CounterMetricFamily(
+            "provisioner_phone_answers", "Answers to phones by reason", labels=["reason"]
+        )
         for reason, count in sorted(parts.counters.answers.items()):
             answers.add_metric([reason], count)
         yield answers
-        yield CounterMetricFamily("provisioner_phone_shed", "Phone requests refused under load", value=parts.counters.shed)
-        yield CounterMetricFamily("provisioner_fetches_written", "Provisioning log entries written", value=parts.log.written)
-        yield CounterMetricFamily("provisioner_fetches_dropped", "Provisioning log entries dropped", value=parts.log.dropped)
-        yield CounterMetricFamily("provisioner_registration_events", "Registration events applied", value=self._app[QUEUE].applied)
-        yield GaugeMetricFamily("provisioner_files_bytes", "Rendered files in memory", value=parts.files.bytes_held)
-        yield GaugeMetricFamily("provisioner_devices_held", "Devices in memory", value=parts.files.devices_held)
-        findings = GaugeMetricFamily("provisioner_health_findings", "What health complains about", labels=["level"])
+        yield CounterMetricFamily(
+            "provisioner_phone_shed", "Phone requests refused under load", value=parts.counters.shed
+        )
+        yield CounterMetricFamily(
+            "provisioner_fetches_written", "Provisioning log entries written", value=parts.log.written
+        )
+        yield CounterMetricFamily(
+            "provisioner_fetches_dropped", "Provisioning log entries dropped", value=parts.log.dropped
+        )
+        yield CounterMetricFamily(
+            "provisioner_registration_events", "Registration events applied", value=self._app[QUEUE].applied
+        )
+        yield GaugeMetricFamily(
+            "provisioner_files_bytes", "Rendered files in memory", value=parts.files.bytes_held
+        )
+        yield GaugeMetricFamily(
+            "provisioner_devices_held", "Devices in memory", value=parts.files.devices_held
+        )
+        findings = GaugeMetricFamily(
+            "provisioner_health_findings", "What health complains about", labels=["level"]
+        )
         for level in ("error", "warning"):
             findings.add_metric([level], sum(finding.level == level for finding in self._app[HEALTH]()))
         yield findings

@@ -15,15 +15,30 @@ STORED = StoredDevice(
 )  # fmt: skip
 
 
-def _assembled(stored: StoredDevice, *, lines: int = 4, keys: int = 6, modules: int = 0, module_keys: int = 0) -> PhoneConfig:
-    return assemble(CATALOGUE, stored, shape=Shape(lines, keys, modules, module_keys), server=SERVER, today=date(2026, 1, 1))
+def _assembled(
+    stored: StoredDevice, *, lines: int = 4, keys: int = 6, modules: int = 0, module_keys: int = 0
+) -> PhoneConfig:
+    return assemble(
+        CATALOGUE,
+        stored,
+        shape=Shape(lines, keys, modules, module_keys),
+        server=SERVER,
+        today=date(2026, 1, 1),
+    )
 
 
 def test_the_strongest_layer_wins_and_the_others_are_remembered() -> None:
-    layers = [Layer("tenant", "Acme", {"language": "nl"}), Layer("site", "Depot", {}), Layer("user", "Ann", {"language": "de"})]
+    layers = [
+        Layer("tenant", "Acme", {"language": "nl"}),
+        Layer("site", "Depot", {}),
+        Layer("user", "Ann", {"language": "de"}),
+    ]
     composed = compose(CATALOGUE, layers)["language"]
     assert (composed.value, composed.origin.scope, composed.origin.label) == ("de", "user", "Ann")
-    assert [(origin.scope, origin.value) for origin in composed.shadowed] == [("tenant", "nl"), ("default", "en")]
+    assert [(origin.scope, origin.value) for origin in composed.shadowed] == [
+        ("tenant", "nl"),
+        ("default", "en"),
+    ]
 
 
 def test_unset_here_goes_back_to_the_default() -> None:
@@ -40,44 +55,90 @@ def test_what_nobody_touched_is_the_default_and_unknown_names_are_left_out() -> 
 
 def test_a_list_that_appends_grows_and_unset_empties_it() -> None:
     setting = replace(CATALOGUE["codecs"], merge="append")
-    catalogue = Catalogue(MappingProxyType({**CATALOGUE.settings, "codecs": setting}), CATALOGUE.groups, CATALOGUE.defaults)
+    catalogue = Catalogue(
+        MappingProxyType({**CATALOGUE.settings, "codecs": setting}), CATALOGUE.groups, CATALOGUE.defaults
+    )
     grown = [Layer("tenant", "Acme", {"codecs": ["opus", "pcma"]})]
     assert compose(catalogue, grown)["codecs"].value == ("g722", "pcma", "pcmu", "opus")
-    emptied = [*grown, Layer("site", "Depot", {"codecs": None}), Layer("device", "Desk", {"codecs": ["g729"]})]
+    emptied = [
+        *grown,
+        Layer("site", "Depot", {"codecs": None}),
+        Layer("device", "Desk", {"codecs": ["g729"]}),
+    ]
     assert compose(catalogue, emptied)["codecs"].value == ("g729",)
     assert compose(CATALOGUE, grown)["codecs"].value == ["opus", "pcma"]
 
 
 def test_keys_merge_slot_by_slot_and_what_has_no_place_is_named() -> None:
-    below = KeyLayer("tenant", [KeyConfig(slot=1, type="blf", target="1"), KeyConfig(slot=2, type="blf", target="2")])
-    above = KeyLayer("device", [KeyConfig(slot=2, type="none"), KeyConfig(slot=9, type="blf"), KeyConfig(slot=1, module=1, type="blf", target="m")])
+    below = KeyLayer(
+        "tenant", [KeyConfig(slot=1, type="blf", target="1"), KeyConfig(slot=2, type="blf", target="2")]
+    )
+    above = KeyLayer(
+        "device",
+        [
+            KeyConfig(slot=2, type="none"),
+            KeyConfig(slot=9, type="blf"),
+            KeyConfig(slot=1, module=1, type="blf", target="m"),
+        ],
+    )
     slots, left_over = merge_keys([below, above], keys=3, modules=1, module_keys=2)
-    assert [(key.module, key.slot, key.type, key.target) for key in slots] == [(0, 1, "blf", "1"), (0, 2, "none", ""), (0, 3, "none", ""), (1, 1, "blf", "m"), (1, 2, "none", "")]
+    assert [(key.module, key.slot, key.type, key.target) for key in slots] == [
+        (0, 1, "blf", "1"),
+        (0, 2, "none", ""),
+        (0, 3, "none", ""),
+        (1, 1, "blf", "m"),
+        (1, 2, "none", ""),
+    ]
     assert [key.slot for key in left_over] == [9]
 
 
 def test_every_line_slot_is_filled_used_or_not() -> None:
     config = _assembled(STORED)
-    assert [(line.position, line.is_active, line.account) for line in config.lines] == [(1, True, "d1"), (2, False, ""), (3, False, ""), (4, False, "")]
+    assert [(line.position, line.is_active, line.account) for line in config.lines] == [
+        (1, True, "d1"),
+        (2, False, ""),
+        (3, False, ""),
+        (4, False, ""),
+    ]
     first = config.lines[0]
-    assert (first.domain, first.registrar, first.port, first.label, first.display_name) == ("acme.test", "acme.test", 5060, "201", "Ann")
+    assert (first.domain, first.registrar, first.port, first.label, first.display_name) == (
+        "acme.test",
+        "acme.test",
+        5060,
+        "201",
+        "Ann",
+    )
 
 
 def test_a_device_without_anybody_keeps_its_own_account() -> None:
-    config = _assembled(replace(STORED, lines=[StoredLine(1, LineKind.EMPTY, "d1", "s1"), StoredLine(2, LineKind.EMPTY, "d2", "s2")]))
+    config = _assembled(
+        replace(
+            STORED,
+            lines=[StoredLine(1, LineKind.EMPTY, "d1", "s1"), StoredLine(2, LineKind.EMPTY, "d2", "s2")],
+        )
+    )
     assert [line.is_active for line in config.lines] == [True, False, False, False]
     assert config.lines[0].label == "d1"
 
 
 def test_transport_decides_the_port_unless_one_is_set() -> None:
-    tls = replace(STORED, layers=[*STORED.layers, Layer("device", "Desk", {"sip_transport": "tls", "registrar_host": "pbx.test"})])
+    tls = replace(
+        STORED,
+        layers=[
+            *STORED.layers,
+            Layer("device", "Desk", {"sip_transport": "tls", "registrar_host": "pbx.test"}),
+        ],
+    )
     assert (_assembled(tls).lines[0].port, _assembled(tls).lines[0].registrar) == (5061, "pbx.test")
     fixed = replace(tls, layers=[*tls.layers, Layer("device", "Desk", {"registrar_port": 5099})])
     assert _assembled(fixed).lines[0].port == 5099
 
 
 def test_the_first_keys_are_the_lines_unless_somebody_says_otherwise() -> None:
-    assert [(key.slot, key.type, key.label) for key in _assembled(STORED).keys][:2] == [(1, "line", "201"), (2, "none", "")]
+    assert [(key.slot, key.type, key.label) for key in _assembled(STORED).keys][:2] == [
+        (1, "line", "201"),
+        (2, "none", ""),
+    ]
     own = replace(STORED, key_layers=[KeyLayer("user", [KeyConfig(slot=1, type="blf", target="202")])])
     first = _assembled(own).keys[0]
     assert (first.type, first.label, first.pickup_code) == ("blf", "202", CATALOGUE["pickup_code"].default)
@@ -87,7 +148,15 @@ def test_what_has_no_place_on_the_model_is_warned_about() -> None:
     crowded = replace(
         STORED,
         lines=[*STORED.lines, StoredLine(5, LineKind.USER, "d5", "s5")],
-        key_layers=[KeyLayer("user", [KeyConfig(slot=7, type="blf", target="202", label="Bob"), KeyConfig(slot=1, module=1, type="dnd")])],
+        key_layers=[
+            KeyLayer(
+                "user",
+                [
+                    KeyConfig(slot=7, type="blf", target="202", label="Bob"),
+                    KeyConfig(slot=1, module=1, type="dnd"),
+                ],
+            )
+        ],
     )
     assert _assembled(crowded).warnings == (
         "Line 5 has no place: this model has 4.",
@@ -99,6 +168,11 @@ def test_what_has_no_place_on_the_model_is_warned_about() -> None:
 def test_the_phones_own_admin_password_is_never_empty() -> None:
     """T30."""
     config = _assembled(STORED)
-    assert (config.value("phone_admin_password"), config.settings["phone_admin_password"].origin.label) == ("Admin-1", "random for this device")
-    chosen = replace(STORED, layers=[*STORED.layers, Layer("device", "Desk", {"phone_admin_password": "Chosen-1"})])
+    assert (config.value("phone_admin_password"), config.settings["phone_admin_password"].origin.label) == (
+        "Admin-1",
+        "random for this device",
+    )
+    chosen = replace(
+        STORED, layers=[*STORED.layers, Layer("device", "Desk", {"phone_admin_password": "Chosen-1"})]
+    )
     assert _assembled(chosen).value("phone_admin_password") == "Chosen-1"

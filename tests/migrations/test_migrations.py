@@ -47,7 +47,9 @@ async def test_down_to_base_leaves_nothing_and_up_again_works(url: str) -> None:
         async with store.engine.connect() as connection:
             await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
             await connection.commit()
-            assert await connection.run_sync(lambda sync: inspect(sync).get_table_names()) == ["alembic_version"]
+            assert await connection.run_sync(lambda sync: inspect(sync).get_table_names()) == [
+                "alembic_version"
+            ]
         await migrate(store)
         await check_schema(store)
     finally:

@@ -7,7 +7,15 @@ from sqlalchemy import select, text
 
 from provisioner.errors import StorageFull, Unavailable
 from provisioner.model import Device, Tenant
-from provisioner.model.store import CONFIGURATION, REGISTRATIONS, Store, announce, sequence, touch, touch_where
+from provisioner.model.store import (
+    CONFIGURATION,
+    REGISTRATIONS,
+    Store,
+    announce,
+    sequence,
+    touch,
+    touch_where,
+)
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.enrolment import update_device
 from tests.services.places import device_of
@@ -33,15 +41,21 @@ async def test_the_two_counters_do_not_move_each_other(context: Context) -> None
     assert await context.store.counter(CONFIGURATION) == before
 
 
-async def test_a_failure_takes_everything_back_and_announces_nothing(context: Context, tenant: Tenant) -> None:
+async def test_a_failure_takes_everything_back_and_announces_nothing(
+    context: Context, tenant: Tenant
+) -> None:
     device = await device_of(context, tenant)
     before = await context.store.counter(CONFIGURATION)
     announced: list[int] = []
     context.store.on_commit = lambda: announced.append(1)
-    with pytest.raises(RuntimeError, match="half way"):
+
+    async def fail() -> None:
         async with context.store.change() as session:
             await touch(session, [device.id])
             raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        await fail()
     assert (await context.store.counter(CONFIGURATION), announced) == (before, [])
     async with context.store.read() as session:
         assert (await session.get_one(Device, device.id)).revision == device.revision
@@ -90,11 +104,16 @@ async def test_a_full_disk_is_said_in_words_and_loses_nothing(context: Context, 
         pages = (await session.execute(text("PRAGMA page_count"))).scalar_one()
         await session.execute(text(f"PRAGMA max_page_count={pages}"))
     store = context.store
-    with pytest.raises(StorageFull, match="Nothing was changed"):
+
+    async def fill() -> None:
+        insert = "INSERT INTO server_facts (name, value) VALUES (hex(randomblob(16)), hex(randomblob(150)))"
         for _ in range(50):
             async with store.write() as session:
                 await session.execute(text(f"PRAGMA max_page_count={pages}"))
-                await session.execute(text("INSERT INTO server_facts (name, value) VALUES (hex(randomblob(16)), hex(randomblob(150)))"))
+                await session.execute(text(insert))
+
+    with pytest.raises(StorageFull, match="Nothing was changed"):
+        await fill()
     async with store.read() as session:
         assert (await session.get_one(Device, device.id)).name == device.name
 
@@ -102,12 +121,16 @@ async def test_a_full_disk_is_said_in_words_and_loses_nothing(context: Context, 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_database_that_is_held_by_somebody_else_is_busy(context: Context) -> None:
     other = Store(context.settings.database_url)
+
+    async def change() -> None:
+        async with context.store.read() as session:
+            await session.execute(text("PRAGMA busy_timeout=10"))
+            await session.execute(text("UPDATE counters SET value = value"))
+
     try:
         async with other.write():
             with pytest.raises(Unavailable, match="busy"):
-                async with context.store.read() as session:
-                    await session.execute(text("PRAGMA busy_timeout=10"))
-                    await session.execute(text("UPDATE counters SET value = value"))
+                await change()
     finally:
         await other.close()
 

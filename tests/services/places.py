@@ -6,7 +6,7 @@ from provisioner.model import Device, Tenant
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.enrolment import Enrolled, enrol, get_device
 
-MODEL = {"profile": "snom", "model": "D785"}
+MODEL: dict[str, Any] = {"profile": "snom", "model": "D785"}
 GOOD_PASSWORD = "Blue-kettle-77"
 
 
@@ -16,11 +16,14 @@ def mac(number: int) -> str:
 
 
 async def enrolled(context: Context, tenant: Tenant, number: int = 1, **fields: Any) -> Enrolled:
-    return await enrol(
-        context,
-        SYSTEM,
-        **({"tenant_id": tenant.id, "mac": mac(number), "password": GOOD_PASSWORD} | MODEL | fields),
-    )
+    values: dict[str, Any] = {
+        "tenant_id": tenant.id,
+        "mac": mac(number),
+        "password": GOOD_PASSWORD,
+        **MODEL,
+        **fields,
+    }
+    return await enrol(context, SYSTEM, **values)
 
 
 async def device_of(context: Context, tenant: Tenant, number: int = 1, **fields: Any) -> Device:

@@ -16,7 +16,12 @@ async def test_a_token_stands_for_its_role_and_tenant(context: Context, tenant: 
     for address in ("192.0.2.1", "192.0.2.2"):
         actor = await book.actor(made.text, address=address)
         assert actor is not None
-        assert (actor.role, actor.tenant_id, actor.address, actor.name) == (Role.PBX, tenant.id, address, "token kamailio")
+        assert (actor.role, actor.tenant_id, actor.address, actor.name) == (
+            Role.PBX,
+            tenant.id,
+            address,
+            "token kamailio",
+        )
 
 
 @pytest.mark.parametrize("text", ["", "prov_", "prov_aaaaaaaaaaaa_" + "x" * 40, "\udcff", "x" * 10_000])
@@ -31,7 +36,9 @@ async def test_only_a_hash_is_kept(context: Context, tenant: Tenant) -> None:
     assert made.text.rpartition("_")[2] not in repr(vars(row))
 
 
-async def test_a_revoked_token_dies_within_a_second(context: Context, tenant: Tenant, clock: SteppedClock) -> None:
+async def test_a_revoked_token_dies_within_a_second(
+    context: Context, tenant: Tenant, clock: SteppedClock
+) -> None:
     made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
     book = TokenBook(context)
     assert await book.actor(made.text, address="") is not None
@@ -49,7 +56,9 @@ async def test_a_token_ends_on_its_day(context: Context, tenant: Tenant, clock: 
     assert await book.actor(made.text, address="") is None
 
 
-async def test_nobody_makes_a_token_that_may_do_more_than_they_may(context: Context, tenant: Tenant, other_tenant: Tenant) -> None:
+async def test_nobody_makes_a_token_that_may_do_more_than_they_may(
+    context: Context, tenant: Tenant, other_tenant: Tenant
+) -> None:
     admin = Actor(name="ann", role=Role.ADMIN, tenant_id=tenant.id)
     await create_token(context, admin, name="own", role="admin", tenant_id=tenant.id)
     for role, owner, error in (
@@ -63,7 +72,7 @@ async def test_nobody_makes_a_token_that_may_do_more_than_they_may(context: Cont
             await create_token(context, SYSTEM, name="odd", role=role, tenant_id=owner)
     for fields in ({"name": ""}, {"name": "a\x00"}, {"name": "x", "days": 0}, {"name": "x", "days": 3651}):
         with pytest.raises(BadInput):
-            await create_token(context, SYSTEM, role="pbx", tenant_id=tenant.id, **fields)  # type: ignore[arg-type]
+            await create_token(context, SYSTEM, role="pbx", tenant_id=tenant.id, **fields)
 
 
 async def test_foreign_tokens_do_not_exist(context: Context, tenant: Tenant, other_tenant: Tenant) -> None:
@@ -75,7 +84,9 @@ async def test_foreign_tokens_do_not_exist(context: Context, tenant: Tenant, oth
         await revoke_token(context, admin, token_id=theirs.row.id)
 
 
-async def test_the_time_of_use_is_noted_and_a_full_disk_is_no_reason_to_refuse(context: Context, tenant: Tenant, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_time_of_use_is_noted_and_a_full_disk_is_no_reason_to_refuse(
+    context: Context, tenant: Tenant, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
     assert await TokenBook(context).actor(made.text, address="") is not None
     async with context.store.read() as session:

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
+from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import (
     BadInput,
     Conflict,
@@ -21,7 +22,7 @@ from provisioner.model import AuditEntry, Device, FunctionKey, Line, SettingValu
 from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.device_address import device_path
-from provisioner.services.device_settings import KeyConfig, put_keys, put_settings
+from provisioner.services.device_settings import put_keys, put_settings
 from provisioner.services.enrolment import (
     enrol,
     find_by_mac,
@@ -205,7 +206,7 @@ async def test_without_premium_a_person_has_one_device(context: Context, tenant:
     ann = await create_user(context, SYSTEM, tenant_id=tenant.id, name="Ann")
     room = await create_user(context, SYSTEM, tenant_id=tenant.id, name="Room", kind="conference")
     first = await device_of(context, tenant, 1, user_id=ann.id, name="Desk")
-    with pytest.raises(Conflict, match="Ann already has Desk: .* premium"):
+    with pytest.raises(Conflict, match=r"Ann already has Desk: .* premium"):
         await enrolled(context, tenant, 2, user_id=ann.id)
     assert await _count(context, Device) == 1
     for number in (3, 4):
@@ -262,7 +263,7 @@ async def test_foreign_devices_do_not_exist(context: Context, tenant: Tenant, ot
             lambda: device_path(context, ann, device_id=device_id),
         ):
             with pytest.raises(ProvisionerError) as caught:
-                await use()  # type: ignore[no-untyped-call]
+                await use()
             assert isinstance(caught.value, NotFound)
             said.add(caught.value.detail)
         return said
@@ -270,7 +271,8 @@ async def test_foreign_devices_do_not_exist(context: Context, tenant: Tenant, ot
     assert await words(theirs.id) == await words(999_999) == {"There is no such device."}
     site = await create_site(context, SYSTEM, tenant_id=other_tenant.id, name="Depot")
     user = await create_user(context, SYSTEM, tenant_id=other_tenant.id, name="Bob")
-    for fields in ({"site_id": site.id}, {"user_id": user.id}):
+    wrong: list[dict[str, Any]] = [{"site_id": site.id}, {"user_id": user.id}]
+    for fields in wrong:
         with pytest.raises(BadInput):
             await enrol(context, ann, tenant_id=tenant.id, mac=mac(7), **MODEL, **fields)
 

@@ -34,7 +34,11 @@ async def _execute(settings: ServerSettings, statement: str) -> None:
 async def test_a_second_install_changes_nothing(tmp_path: Path) -> None:
     settings, password = await prepared(tmp_path / "data")
     assert len(password) >= 20
-    files = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.suffix in {".json", ".pem", ".key"}}
+    files = {
+        path: path.read_bytes()
+        for path in (tmp_path / "data").rglob("*")
+        if path.suffix in {".json", ".pem", ".key"}
+    }
     again = await install(settings)
     assert (again.login, again.password) == ("admin", None)
     assert files == {path: path.read_bytes() for path in files}
@@ -42,7 +46,11 @@ async def test_a_second_install_changes_nothing(tmp_path: Path) -> None:
 
 async def test_secrets_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
     await prepared(tmp_path / "data")
-    keys = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    keys = [
+        path
+        for path in (tmp_path / "data").rglob("*")
+        if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
+    ]
     assert len(keys) == 3
     private = [*keys, tmp_path / "data" / KEY_RING]
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
@@ -64,7 +72,7 @@ async def test_a_missing_key_ring_beside_data_is_not_replaced(tmp_path: Path) ->
     (tmp_path / "data" / KEY_RING).unlink()
     with pytest.raises(KeyRingUnusable):
         await _opens(settings)
-    with pytest.raises(CannotStart, match="put keyring.json back"):
+    with pytest.raises(CannotStart, match=r"put keyring\.json back"):
         await install(settings)
     assert not (tmp_path / "data" / KEY_RING).exists()
 

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from provisioner.errors import Unavailable
 from provisioner.model import Binding, Registration, RegistrationState, Tenant
 from provisioner.services import registrations
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import remove_device
+from provisioner.services.enrolment import remove_device, reveal
 from provisioner.services.hints import take_hint
 from provisioner.services.installation import open_context
 from provisioner.services.registrations import (
@@ -28,7 +28,6 @@ from provisioner.services.registrations import (
     reconcile,
     states_of,
 )
-from provisioner.services.enrolment import reveal
 from tests.services.places import device_of
 
 PHONE = "sip:d1@192.0.2.7:5060"
@@ -199,7 +198,7 @@ async def test_after_a_restart_the_stored_end_still_counts(line: Line) -> None:
     timer = asyncio.create_task(ExpiryTimer(restarted).run())
     try:
         async with asyncio.timeout(5):
-            while await line.state() != "expired":
+            while await line.state() != "expired":  # noqa: ASYNC110 - what is waited for is a stored fact
                 await asyncio.sleep(0.005)
     finally:
         timer.cancel()
@@ -392,9 +391,8 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                     )
                 )
             said.append(one)
-    for second in draw(st.lists(MOMENTS, max_size=2)):
-        said.append({"kind": "auth-failed", "second": second, "cseq": 0, "call_id": ""})
-    return said
+    refused = draw(st.lists(MOMENTS, max_size=2))
+    return said + [{"kind": "auth-failed", "second": second, "cseq": 0, "call_id": ""} for second in refused]
 
 
 def _events(line: Line, said: Sequence[dict[str, Any]]) -> list[RegistrationEvent]:

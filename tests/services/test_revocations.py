@@ -29,7 +29,9 @@ async def test_a_restored_backup_brings_no_revoked_device_or_token_back(tmp_path
         gone, kept = await device_of(context, tenant, 1), await device_of(context, tenant, 2)
         token = await create_token(context, SYSTEM, name="pbx", role="pbx", tenant_id=tenant.id)
         other = await create_token(context, SYSTEM, name="pbx 2", role="pbx", tenant_id=tenant.id)
-        await put_settings(context, SYSTEM, tenant_id=tenant.id, scope="device", ref=str(gone.id), values={"language": "nl"})
+        await put_settings(
+            context, SYSTEM, tenant_id=tenant.id, scope="device", ref=str(gone.id), values={"language": "nl"}
+        )
     shutil.copy(database, backup)
     async with opened_context(tmp_path / "data") as context:
         await remove_device(context, SYSTEM, device_id=gone.id, reason="stolen")

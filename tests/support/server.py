@@ -27,7 +27,16 @@ from tests.support.ports import free_port
 if TYPE_CHECKING:
     from provisioner.app import Server
 
-__all__ = ["RunningServer", "copies", "free_port", "no_leaks", "opened_context", "prepared", "running_server", "server_settings"]
+__all__ = [
+    "RunningServer",
+    "copies",
+    "free_port",
+    "no_leaks",
+    "opened_context",
+    "prepared",
+    "running_server",
+    "server_settings",
+]
 
 
 def server_settings(data: Path, **overrides: object) -> ServerSettings:
@@ -52,7 +61,9 @@ class RunningServer:
     async def token(self, role: str, *, tenant_id: int | None = None) -> str:
         """A fresh API token of a role; of the test tenant unless the role is operator."""
         owner = None if role == "operator" else tenant_id or self.tenant.id
-        return (await create_token(self.context, SYSTEM, name=f"test {role}", role=role, tenant_id=owner)).text
+        return (
+            await create_token(self.context, SYSTEM, name=f"test {role}", role=role, tenant_id=owner)
+        ).text
 
 
 _templates: dict[str, tuple[Path, Installed]] = {}
@@ -63,7 +74,7 @@ copies: set[str] = set()
 async def prepared(data: Path, **overrides: object) -> tuple[ServerSettings, str]:
     """An installation in `data` (which may exist already) and the first operator's password."""
     folder, installed = await _template()
-    if not data.exists():
+    if not await asyncio.to_thread(data.exists):
         await asyncio.to_thread(shutil.copytree, folder, data)
     settings = server_settings(data, **overrides)
     if settings.database in copies:
@@ -75,7 +86,9 @@ async def prepared(data: Path, **overrides: object) -> tuple[ServerSettings, str
 
 
 @asynccontextmanager
-async def running_server(data: Path, *, clock: Clock = system_clock, **overrides: object) -> AsyncIterator[RunningServer]:
+async def running_server(
+    data: Path, *, clock: Clock = system_clock, **overrides: object
+) -> AsyncIterator[RunningServer]:
     """Everything that listens; `overrides` are server settings. The tenant is "acme" with the SIP domain acme.test."""
     from provisioner.app import Server  # late: services' tests need no doors
 
@@ -95,7 +108,9 @@ async def running_server(data: Path, *, clock: Clock = system_clock, **overrides
 
 
 @asynccontextmanager
-async def opened_context(data: Path, *, clock: Clock = system_clock, **overrides: object) -> AsyncIterator[Context]:
+async def opened_context(
+    data: Path, *, clock: Clock = system_clock, **overrides: object
+) -> AsyncIterator[Context]:
     """The use cases over a fresh installation, without any listener."""
     settings, _ = await prepared(data, **overrides)
     async with no_leaks():
@@ -113,7 +128,11 @@ async def no_leaks() -> AsyncIterator[None]:
     yield
     for _ in range(100):  # a cancelled task, a thread that was told to end: each needs a moment
         left = [task for task in asyncio.all_tasks() - tasks - {asyncio.current_task()} if not task.done()]
-        running = [thread for thread in set(threading.enumerate()) - threads if not thread.name.startswith("asyncio_")]
+        running = [
+            thread
+            for thread in set(threading.enumerate()) - threads
+            if not thread.name.startswith("asyncio_")
+        ]
         if not left and not running:
             return
         await asyncio.sleep(0.01)

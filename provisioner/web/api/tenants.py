@@ -40,6 +40,15 @@ Minimum = Annotated[
 ]
 ClearText = Annotated[bool, Field(description="Secrets may go over plain http to the tenant's own networks.")]
 
+Watched = Annotated[
+    str,
+    Field(
+        max_length=260,
+        description="host[:port] of a registrar that reports nothing by itself and is asked instead (RFC 3680). Operators only.",
+        examples=["pbx.example.net:5060"],
+    ),
+]
+
 
 class TenantDocument(Document):
     id: int
@@ -52,6 +61,7 @@ class TenantDocument(Document):
     networks: list[str]
     password_minimum: int
     is_clear_text_allowed: bool
+    watch_registrar: str
     created_at: datetime
 
 
@@ -83,6 +93,7 @@ class NewTenant(Request):
     networks: Networks = Field(default_factory=list)
     password_minimum: Minimum = 6
     is_clear_text_allowed: ClearText = False
+    watch_registrar: Watched = ""
 
 
 class TenantChange(Change):
@@ -96,6 +107,7 @@ class TenantChange(Change):
     networks: Networks = Field(default_factory=list)
     password_minimum: Minimum = 6
     is_clear_text_allowed: ClearText = False
+    watch_registrar: Watched = ""
 
 
 async def list_tenants(call: Call[PageQuery, None]) -> TenantPage:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from provisioner.errors import BadInput
 from provisioner.model.text import plain
@@ -16,7 +16,9 @@ FUTURE = timedelta(minutes=5)
 
 Epoch = Annotated[float, Field(ge=0, le=4_102_444_800, allow_inf_nan=False)]
 """Seconds since 1970; fractions are welcome, for they tell events of the same second apart."""
-Text = Annotated[str, BeforeValidator(lambda value: plain(value, limit=1_000) if isinstance(value, str) else value)]
+Text = Annotated[
+    str, BeforeValidator(lambda value: plain(value, limit=1_000) if isinstance(value, str) else value)
+]
 """What phones said, made harmless and cut: one strange User-Agent must not turn a whole batch away."""
 
 
@@ -89,7 +91,14 @@ def read_snapshot(body: object, *, now: datetime) -> tuple[datetime, Mapping[str
     contacts: defaultdict[str, list[Contact]] = defaultdict(list)
     for listed in document.contacts:
         contacts[account_of(listed.aor)].append(
-            Contact(listed.contact, _moment(listed.expires), listed.user_agent, listed.instance, listed.call_id, listed.cseq)
+            Contact(
+                listed.contact,
+                _moment(listed.expires),
+                listed.user_agent,
+                listed.instance,
+                listed.call_id,
+                listed.cseq,
+            )
         )
     return _at(document.time, now), contacts
 
@@ -102,7 +111,9 @@ def account_of(aor: str) -> str:
 def _event(document: EventDocument, *, tenant_id: int | None, now: datetime) -> RegistrationEvent:
     contacts = None
     if document.bindings is not None:
-        contacts = tuple(Contact(one.uri, _moment(one.expires), one.user_agent, one.instance) for one in document.bindings)
+        contacts = tuple(
+            Contact(one.uri, _moment(one.expires), one.user_agent, one.instance) for one in document.bindings
+        )
     return RegistrationEvent(
         kind=document.event,
         account=account_of(document.aor),

@@ -29,7 +29,13 @@ async def get_ha1(request: web.Request, actor: Actor) -> web.StreamResponse:
     account, realm = request.query.get("user", ""), request.query.get("realm", "")
     if not account or not realm:
         raise BadInput("Say which account and realm: ?user=…&realm=…", field="user")
-    ha1 = await ha1_of(request.config_dict[CONTEXT], actor, account=account, realm=realm, algorithm=request.query.get("algorithm", "MD5"))
+    ha1 = await ha1_of(
+        request.config_dict[CONTEXT],
+        actor,
+        account=account,
+        realm=realm,
+        algorithm=request.query.get("algorithm", "MD5"),
+    )
     if ha1 is None:
         raise NotFound("There is no such account in this realm.")
     return web.Response(text=ha1, headers={"Cache-Control": "no-store"})
@@ -37,7 +43,9 @@ async def get_ha1(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def post_registrations(request: web.Request, actor: Actor) -> web.StreamResponse:
     """One event or a batch; answered as soon as they are queued, in the order received."""
-    events = read_events(await _json(request), tenant_id=actor.tenant_id, now=request.config_dict[CONTEXT].clock())
+    events = read_events(
+        await _json(request), tenant_id=actor.tenant_id, now=request.config_dict[CONTEXT].clock()
+    )
     request.config_dict[QUEUE].put(events)
     return web.json_response({"accepted": len(events)})
 
@@ -63,7 +71,9 @@ def add_pbx(app: web.Application) -> None:
         app.router.add_route(method, BASE + path, _guarded(handler, permission))
 
 
-def _guarded(handler: Handler, permission: Permission) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _guarded(
+    handler: Handler, permission: Permission
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def guarded(request: web.Request) -> web.StreamResponse:
         return await handler(request, await authenticate(request, permission))
 

@@ -1,14 +1,12 @@
-"""The phone door: configuration files, bootstrap files, action URLs. Works below aiohttp's routing, because every
-microsecond here is paid by every phone of a boot storm.
+"""The phone door: configuration files, bootstrap files, action URLs.
+
+It works below aiohttp's routing, because every microsecond here is paid by every phone of a boot storm.
 """
 
 import asyncio
 import json
-import random
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 import structlog
@@ -16,25 +14,33 @@ from aiohttp import web
 from multidict import CIMultiDict
 from sqlalchemy.exc import SQLAlchemyError
 
-from provisioner.access.addresses import Address, client_address, came_by_tls
-from provisioner.access.authorization import BasicCredentials, DigestCredentials, parse_authorization
-from provisioner.access.digest import digest_response
+from provisioner.access.addresses import Address, came_by_tls, client_address
+from provisioner.access.authorization import parse_authorization
 from provisioner.access.evidence import Evidence
 from provisioner.access.gate import Gate
 from provisioner.access.lockout import Barrier
 from provisioner.access.policies.evaluation import Outcome, Verdict
 from provisioner.access.policies.expression import Condition
 from provisioner.access.reasons import Reason
-from provisioner.access.verifier import Verifier
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
 from provisioner.pki.trust import Trust
+from provisioner.profiles.manifest import FileRule
 from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.services.change_feed import ChangeFeed
 from provisioner.services.context import Context
 from provisioner.services.fetch_log import FetchLog, Note
 from provisioner.services.hints import take_hint
-from provisioner.services.phone_files import PhoneFiles, PhoneRecord, Served
+from provisioner.services.phone_files import PhoneFiles, PhoneRecord
 from provisioner.web.listeners import BoundedRequestHandler
+from provisioner.web.phone.answers import (
+    come_back,
+    mac_bytes,
+    peer_address,
+    plain_file,
+    serve,
+    used_current,
+    words_of,
+)
 from provisioner.web.phone.counters import DoorCounters
 from provisioner.web.phone.requests import ActionRequest, CertificateRequest, FileRequest, RequestParser
 
@@ -91,7 +97,7 @@ class PhoneDoor:
         """Answer one request; never raises."""
         if self._active >= self._limit:
             self._parts.counters.shed += 1
-            return _busy(5, 60)
+            return come_back(5, 60)
         self._active += 1
         try:
             return await self._answer(request)
@@ -99,9 +105,9 @@ class PhoneDoor:
             return web.Response(status=507)
         except (Unavailable, SQLAlchemyError) as error:
             log.warning("phone told to come back", error=type(error).__name__)
-            return _busy(30, 120)
+            return come_back(30, 120)
         except ProvisionerError as error:
-            log.error("phone request failed", error=type(error).__name__, detail=error.detail)
+            log.error("phone request failed", error=type(error).__name__, detail=error.detail)  # noqa: TRY400 - no trace: it may quote a file
             return web.Response(status=500)
         finally:
             self._active -= 1
@@ -117,7 +123,7 @@ class PhoneDoor:
         if isinstance(parsed, ActionRequest):
             return await self._action(request, parsed)
         if isinstance(parsed, CertificateRequest):
-            return _plain(self._parts.ca_pem, "application/x-pem-file")
+            return plain_file(self._parts.ca_pem, "application/x-pem-file")
         self._parts.counters.count("no-such-path")
         return web.Response(status=404)
 
@@ -137,10 +143,24 @@ class PhoneDoor:
         match = next((match for match in asked.matches if match.profile.id == record.profile), None)
         if match is None:
             return self._other_vendor(request, asked, record=record, evidence=evidence, now=now)
-        if (
-            match.file.role != "device"
-        ):  # another vendor's phones have a secret file of this name, this one's not
+        if match.file.role != "device":  # only other vendors' phones have a secret file of this name
             return self._public(FileRequest(matches=(match,), token=None, name=asked.name))
+        return await self._allowed(
+            request, asked, match.file, record=record, verdict=verdict, evidence=evidence, now=now
+        )
+
+    async def _allowed(
+        self,
+        request: web.BaseRequest,
+        asked: FileRequest,
+        rule: FileRule,
+        *,
+        record: PhoneRecord,
+        verdict: Verdict,
+        evidence: Evidence,
+        now: float,
+    ) -> web.StreamResponse:
+        parts = self._parts
         agent = request.headers.get("User-Agent", "")
         if agent != record.agent:
             record = await self._learn_agent(record, agent)
@@ -150,20 +170,20 @@ class PhoneDoor:
                 return self._refuse(
                     request, asked, record=record, verdict=refusal, evidence=evidence, now=now
                 )
-        served = record.files.get(match.file.id)
+        served = record.files.get(rule.id)
         if served is None or record.is_stale:
             try:
-                served = await parts.files.file(record, match.file)
+                served = await parts.files.file(record, rule)
             except NotFound:  # removed between the verdict and now: as if it had never been there
                 verdict = Verdict(Outcome.CHALLENGE, Reason.UNKNOWN_MAC)
-                record = PhoneRecord(mac=mac, subject=record.subject)
+                record = PhoneRecord(mac=record.mac, subject=record.subject)
                 return self._refuse(
                     request, asked, record=record, verdict=verdict, evidence=evidence, now=now
                 )
-        answer = _serve(request, served)
+        answer = serve(request, served)
         parts.log.note(
             Note(
-                record.tenant_id, record.device_id, mac, now, _words(evidence.source), request.method, asked.name, agent,
+                record.tenant_id, record.device_id, record.mac, now, words_of(evidence.source), request.method, asked.name, agent,
                 answer.status, "allowed", "{}", served.hash, served.revision,
             )
         )  # fmt: skip
@@ -184,7 +204,7 @@ class PhoneDoor:
                 trusted=self._trusted,
             )
         return Evidence(
-            mac=_raw(mac),
+            mac=mac_bytes(mac),
             source=source,
             is_tls=is_tls,
             target=target,
@@ -205,7 +225,7 @@ class PhoneDoor:
         peer = transport.get_extra_info("peername") if transport is not None else None
         tls = transport.get_extra_info("ssl_object") if transport is not None and self._is_tls else None
         der = tls.getpeercert(binary_form=True) if tls is not None else None
-        address = _address(peer[0] if peer else "::")
+        address = peer_address(peer[0] if peer else "::")
         shown = self._parts.trust.identify_der(der) if der else None
         facts = _Connection(
             peer=address,
@@ -296,7 +316,7 @@ class PhoneDoor:
                 0,
             )
         )
-        return _busy(30, 120) if is_off else web.Response(status=404)
+        return come_back(30, 120) if is_off else web.Response(status=404)
 
     async def _learn_agent(self, record: PhoneRecord, agent: str) -> PhoneRecord:
         seen = self._parts.context.profiles.identify_agent(agent)
@@ -314,7 +334,7 @@ class PhoneDoor:
             address = str(evidence.source)
             if not await self._parts.files.note_claim(record, address=address):
                 return Verdict(Outcome.CHALLENGE, Reason.WINDOW_CLAIMED, data={"source": address})
-        if record.has_previous and _used_current(evidence, record.subject.verifier):
+        if record.has_previous and used_current(evidence, record.subject.verifier):
             record.has_previous = False
             await self._parts.files.note_new_password(record)
         return None
@@ -325,7 +345,7 @@ class PhoneDoor:
         if match is None and profiles.broken:
             # it may be a file of a vendor that is switched off: "come back" is right, "there is none" would be wrong
             self._parts.counters.count(PROFILE_BROKEN)
-            return _busy(30, 120)
+            return come_back(30, 120)
         if match is None or match.file.role != "bootstrap":
             self._parts.counters.count("no-such-file")
             return web.Response(status=404)
@@ -342,7 +362,7 @@ class PhoneDoor:
         )
         rendered = profiles.render_bootstrap(match.profile.id, match.file, facts)
         self._parts.counters.count("bootstrap")
-        return _plain(rendered.body, rendered.content_type)
+        return plain_file(rendered.body, rendered.content_type)
 
     async def _action(self, request: web.BaseRequest, asked: ActionRequest) -> web.StreamResponse:
         hint = await take_hint(self._parts.context, token=asked.token, event=asked.event)
@@ -387,50 +407,3 @@ async def _quietly(work: Awaitable[None]) -> None:
         await work
     except (ProvisionerError, SQLAlchemyError, OSError) as error:
         log.warning("a lock is kept in memory only", error=type(error).__name__)
-
-
-def _busy(soonest: int, latest: int) -> web.Response:
-    """Come back later, not all at once."""
-    return web.Response(status=503, headers={"Retry-After": str(random.randint(soonest, latest))})  # noqa: S311 - no secret
-
-
-def _used_current(evidence: Evidence, verifier: Verifier) -> bool:
-    """Whether the phone showed the current password, not the replaced one."""
-    shown = evidence.credentials
-    if isinstance(shown, BasicCredentials):
-        return verifier.accepts_pair(shown.pair, now=float("inf"))
-    if not isinstance(shown, DigestCredentials):
-        return False
-    ha1 = verifier.ha1(shown.algorithm)
-    return ha1 is not None and digest_response(shown, ha1, method=evidence.method) == shown.response.lower()
-
-
-@lru_cache(maxsize=65_536)
-def _raw(digits: str) -> bytes:
-    """The six bytes of a MAC."""
-    return bytes.fromhex(digits)
-
-
-@lru_cache(maxsize=65_536)
-def _words(address: Address) -> str:
-    return str(address)
-
-
-def _serve(request: web.BaseRequest, served: Served) -> web.Response:
-    tag = f'"{served.hash[:32]}"'
-    headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": "private, no-cache"}
-    asked = request.headers.get("If-None-Match")
-    if asked is not None and (tag in asked or asked.strip() == "*"):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=served.body, headers=headers)
-
-
-def _plain(body: bytes, content_type: str) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
-
-
-@lru_cache(maxsize=65_536)
-def _address(text: str) -> Address:
-    """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
-    address = ip_address(text.partition("%")[0])
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

@@ -143,11 +143,16 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def add_ui(app: web.Application) -> None:
-    """Add the user interface at / to the admin listener's application; reads and compiles everything it serves."""
+def prepare_pages() -> None:
+    """Read and compile everything that pages need; some hundred milliseconds once per process, not for the event loop."""
     for language in LANGUAGES:
         environment(language)
     assets()
+
+
+def add_ui(app: web.Application) -> None:
+    """Add the user interface at / to the admin listener's application."""
+    prepare_pages()
     app[live.STREAMS] = live.Streams()
     app.on_shutdown.append(live.end_streams)
     app.router.add_get("/static/{hash:[0-9a-f]{16}}/{name:[a-z0-9./-]+}", serve_asset)

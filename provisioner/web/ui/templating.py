@@ -6,7 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import BytecodeCache, DictLoader, Environment, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from provisioner.web.ui import words
@@ -16,9 +17,10 @@ from provisioner.web.ui.translations import languages
 
 @cache
 def environment(language: str) -> Environment:
-    """The compiled templates in one language."""
+    """The compiled templates in one language; what was compiled for one serves the others too."""
     env = Environment(
         loader=DictLoader(dict(sources())),
+        bytecode_cache=_compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
@@ -35,6 +37,25 @@ def environment(language: str) -> Environment:
     for name in env.list_templates():
         env.get_template(name)
     return env
+
+
+class _Compiled(BytecodeCache):
+    """Keeps the code of compiled templates in memory: gettext is called when a page is made, so it fits every language."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (code := self._code.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+@cache
+def _compiled() -> _Compiled:
+    return _Compiled()
 
 
 @cache

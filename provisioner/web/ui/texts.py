@@ -22,6 +22,7 @@ from jinja2.ext import babel_extract
 from provisioner import errors
 from provisioner.access.reasons import SENTENCES
 from provisioner.composition.catalogue import load_catalogue
+from provisioner.services.fetch_words import HINTS, SERVED, UNCHANGED
 from provisioner.web.ui.translations import ERROR_CONTEXT, LANGUAGES
 
 HERE: Final = Path(__file__).parent
@@ -54,7 +55,7 @@ def _messages() -> Iterator[tuple[Id, str]]:
     for setting in catalogue.settings.values():
         yield setting.label, ""
         yield setting.help, ""
-    yield from ((sentence, "") for sentence in SENTENCES.values())
+    yield from ((sentence, "") for sentence in (*SENTENCES.values(), *HINTS.values(), SERVED, UNCHANGED))
     yield from ((sentence, ERROR_CONTEXT) for sentence in _of_errors())
 
 

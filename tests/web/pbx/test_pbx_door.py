@@ -26,15 +26,32 @@ class Registrar:
         self.account = device.lines[0].account
         self.now = int(server.context.clock().timestamp())
 
-    async def call(self, method: str, path: str, *, body: Any = None, raw: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
         data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
-        async with self.http.request(method, f"{self.server.admin_url}/pbx/v1{path}", data=data, headers=headers) as answer:
+        async with self.http.request(
+            method, f"{self.server.admin_url}/pbx/v1{path}", data=data, headers=headers
+        ) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if "json" in answer.content_type else text
 
     def event(self, kind: str = "register", **fields: Any) -> dict[str, Any]:
-        values = {"event": kind, "aor": f"{self.account}@acme.test", "contact": "sip:x@192.0.2.7", "call_id": "a", "cseq": 1, "time": self.now}
+        values = {
+            "event": kind,
+            "aor": f"{self.account}@acme.test",
+            "contact": "sip:x@192.0.2.7",
+            "call_id": "a",
+            "cseq": 1,
+            "time": self.now,
+        }
         return {**values, "expires": self.now + 300, **fields}
 
     async def state(self) -> str:
@@ -58,7 +75,10 @@ async def test_ha1_is_that_of_the_password_in_the_phones_file(registrar: Registr
     path = f"/ha1?user={registrar.account}&realm=acme.test"
     assert await registrar.call("GET", path) == (200, hashlib.md5(text).hexdigest())
     assert await registrar.call("GET", f"{path}&algorithm=SHA-256") == (200, hashlib.sha256(text).hexdigest())
-    assert await registrar.call("GET", path, headers={"X-Token": registrar.token}) == (200, hashlib.md5(text).hexdigest())
+    assert await registrar.call("GET", path, headers={"X-Token": registrar.token}) == (
+        200,
+        hashlib.md5(text).hexdigest(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,42 +101,78 @@ async def test_one_tenants_token_knows_nothing_of_the_others(registrar: Registra
     account = theirs.lines[0].account
     assert (await registrar.call("GET", f"/ha1?user={account}&realm=globex.test"))[0] == 404
     await registrar.call("POST", "/registrations", body=registrar.event(aor=f"{account}@globex.test"))
-    await registrar.call("PUT", "/registrations", body={"time": registrar.now, "contacts": [{"aor": f"{account}@globex.test", "contact": "sip:x@y", "expires": registrar.now + 60}]})
+    await registrar.call(
+        "PUT",
+        "/registrations",
+        body={
+            "time": registrar.now,
+            "contacts": [
+                {"aor": f"{account}@globex.test", "contact": "sip:x@y", "expires": registrar.now + 60}
+            ],
+        },
+    )
     await server.server.queue.drained()
     assert await states_of(server.context, SYSTEM, device_ids=[theirs.id]) == {}
     registrar.token = await server.token("pbx", tenant_id=other.id)
     assert (await registrar.call("GET", f"/ha1?user={account}&realm=globex.test"))[0] == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/ha1?user=a&realm=b"), ("POST", "/registrations"), ("PUT", "/registrations")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/ha1?user=a&realm=b"), ("POST", "/registrations"), ("PUT", "/registrations")],
+)
 async def test_every_address_wants_a_pbx_token(registrar: Registrar, method: str, path: str) -> None:
     """T15: default deny."""
-    for headers in ({}, {"Authorization": "Bearer prov_aaaaaaaaaaaa_" + "x" * 40}, {"Authorization": "Basic YTpi"}, {"X-Token": "\udcff"}):
+    for headers in (
+        {},
+        {"Authorization": "Bearer prov_aaaaaaaaaaaa_" + "x" * 40},
+        {"Authorization": "Basic YTpi"},
+        {"X-Token": "\udcff"},
+    ):
         if "\udcff" in headers.get("X-Token", ""):
             continue
         assert (await registrar.call(method, path, body={}, headers=headers))[0] == 401
     for role in ("admin", "installer"):
         token = await registrar.server.token(role)
-        assert (await registrar.call(method, path, body={}, headers={"Authorization": f"Bearer {token}"}))[0] == 403
+        assert (await registrar.call(method, path, body={}, headers={"Authorization": f"Bearer {token}"}))[
+            0
+        ] == 403
 
 
 async def test_events_single_and_batch_turn_the_tick(registrar: Registrar) -> None:
     assert await registrar.call("POST", "/registrations", body=registrar.event()) == (200, {"accepted": 1})
     assert await registrar.state() == "registered"
-    batch = {"events": [registrar.event("unregister", cseq=2), registrar.event("auth-failed", aor="nobody@acme.test")]}
+    batch = {
+        "events": [
+            registrar.event("unregister", cseq=2),
+            registrar.event("auth-failed", aor="nobody@acme.test"),
+        ]
+    }
     assert await registrar.call("POST", "/registrations", body=batch) == (200, {"accepted": 2})
     assert await registrar.state() == "unregistered"
-    whole = registrar.event(time=registrar.now + 5, cseq=3, bindings=[{"uri": "sip:x@192.0.2.7", "expires": registrar.now + 400}])
+    whole = registrar.event(
+        time=registrar.now + 5, cseq=3, bindings=[{"uri": "sip:x@192.0.2.7", "expires": registrar.now + 400}]
+    )
     await registrar.call("POST", "/registrations", body=whole)
     assert await registrar.state() == "registered"
 
 
 async def test_a_full_state_reconciles_after_what_was_queued(registrar: Registrar) -> None:
     await registrar.call("POST", "/registrations", body=registrar.event())
-    assert await registrar.call("PUT", "/registrations", body={"time": registrar.now + 60, "contacts": []}) == (200, {"changed": 1})
+    assert await registrar.call(
+        "PUT", "/registrations", body={"time": registrar.now + 60, "contacts": []}
+    ) == (200, {"changed": 1})
     assert await registrar.state() == "unregistered"
-    listed = {"aor": f"sip:{registrar.account}@acme.test", "contact": "sip:x@192.0.2.7", "expires": registrar.now + 300, "call_id": "b", "cseq": 7}
-    assert await registrar.call("PUT", "/registrations", body={"time": registrar.now + 70, "contacts": [listed]}) == (200, {"changed": 1})
+    listed = {
+        "aor": f"sip:{registrar.account}@acme.test",
+        "contact": "sip:x@192.0.2.7",
+        "expires": registrar.now + 300,
+        "call_id": "b",
+        "cseq": 7,
+    }
+    assert await registrar.call(
+        "PUT", "/registrations", body={"time": registrar.now + 70, "contacts": [listed]}
+    ) == (200, {"changed": 1})
     assert await registrar.state() == "registered"
 
 
@@ -136,13 +192,27 @@ async def test_bodies_that_make_no_sense_are_422_and_say_where(registrar: Regist
 
 async def test_hostile_text_in_events_is_made_harmless(registrar: Registrar) -> None:
     """T25: what phones say ends up on pages and in the database."""
-    await registrar.call("POST", "/registrations", body=registrar.event(user_agent="evil\x00\x1b[31m \ud800 <b>" + "x" * 900, source="\x00", contact="sip:x\x00@y"))
+    await registrar.call(
+        "POST",
+        "/registrations",
+        body=registrar.event(
+            user_agent="evil\x00\x1b[31m \ud800 <b>" + "x" * 900, source="\x00", contact="sip:x\x00@y"
+        ),
+    )
     assert await registrar.state() == "registered"
     assert registrar.server.server.queue.left_out == 0
 
 
 async def test_a_clock_far_ahead_does_not_outweigh_everything_for_ever(registrar: Registrar) -> None:
-    await registrar.call("POST", "/registrations", body=registrar.event(time=registrar.now + 86_400 * 365, expires=registrar.now + 300))
+    await registrar.call(
+        "POST",
+        "/registrations",
+        body=registrar.event(time=registrar.now + 86_400 * 365, expires=registrar.now + 300),
+    )
     assert await registrar.state() == "registered"
-    await registrar.call("POST", "/registrations", body=registrar.event("unregister", cseq=2, time=registrar.now + 301, call_id="a"))
+    await registrar.call(
+        "POST",
+        "/registrations",
+        body=registrar.event("unregister", cseq=2, time=registrar.now + 301, call_id="a"),
+    )
     assert await registrar.state() == "unregistered"

@@ -1,6 +1,6 @@
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,9 @@ def overrides() -> dict[str, object]:
 
 
 @pytest.fixture
-async def server(tmp_path: Path, clock: SteppedClock, overrides: dict[str, object], request: pytest.FixtureRequest) -> AsyncIterator[RunningServer]:
+async def server(
+    tmp_path: Path, clock: SteppedClock, overrides: dict[str, object], request: pytest.FixtureRequest
+) -> AsyncIterator[RunningServer]:
     async with running_server(tmp_path / "data", clock=clock, **overrides) as running:
         request.getfixturevalue("unblocked")
         yield running
@@ -33,9 +35,13 @@ class Desk:
         self.server, self.device, self.phone = server, device, Phone(server)
         self.path = f"/p/{device.mac}.xml"
 
-    async def fetch(self, password: str = GOOD_PASSWORD, *, source: str = "127.0.0.1", **options: object) -> Answer:
+    async def fetch(
+        self, password: str = GOOD_PASSWORD, *, source: str = "127.0.0.1", **options: Any
+    ) -> Answer:
         """Its configuration file with Basic credentials."""
-        return await Phone(self.server, source=source).fetch(self.path, self.device.username, password, **options)
+        return await Phone(self.server, source=source).fetch(
+            self.path, self.device.username, password, **options
+        )
 
     async def log(self) -> list[Fetch]:
         """Newest first."""
@@ -46,10 +52,3 @@ class Desk:
 @pytest.fixture
 async def desk(server: RunningServer) -> Desk:
     return Desk(server, await device_of(server.context, server.tenant))
-
-
-@pytest.fixture
-async def settled(server: RunningServer) -> AsyncIterator[None]:
-    """Lets background writes of the door end before the server does."""
-    yield
-    await asyncio.sleep(0)

@@ -33,11 +33,15 @@ def shows(desk: Desk, tmp_path: Path) -> Shown:
     async def show(address: str, **options: Any) -> Phone:
         return await asyncio.to_thread(make, address, **options)
 
-    def make(address: str, *, authority: Authority | None = None, days: int = 30, ago: timedelta = timedelta()) -> Phone:
+    def make(
+        address: str, *, authority: Authority | None = None, days: int = 30, ago: timedelta = timedelta()
+    ) -> Phone:
         issuer = authority or Authority.load(desk.server.ca_path.parent, clock=lambda: system_clock() - ago)
         files = PairFiles.at(tmp_path, f"phone-{address}")
         issuer.issue_device(Mac.parse(address), days=days).save(files)
-        return Phone(desk.server, tls=client_tls(desk.server.ca_path, certificate=files.certificate, key=files.key))
+        return Phone(
+            desk.server, tls=client_tls(desk.server.ca_path, certificate=files.certificate, key=files.key)
+        )
 
     return show
 
@@ -61,7 +65,9 @@ async def test_a_certificate_opens_its_own_file_and_no_other(desk: Desk, shows: 
 async def test_without_a_certificate_only_the_password_is_left(desk: Desk) -> None:
     await update_device(desk.server.context, SYSTEM, device_id=desk.device.id, policy="certificate")
     assert (await desk.fetch()).status == 401
-    await update_device(desk.server.context, SYSTEM, device_id=desk.device.id, policy="certificate-or-password")
+    await update_device(
+        desk.server.context, SYSTEM, device_id=desk.device.id, policy="certificate-or-password"
+    )
     assert (await desk.fetch()).status == 200
 
 
@@ -74,15 +80,21 @@ async def _refused(phone: Phone, path: str) -> None:
         await phone.ask(path)
 
 
-async def test_foreign_and_expired_certificates_fail_with_a_reason_the_operator_sees(desk: Desk, shows: Shown, tmp_path: Path, clock: SteppedClock) -> None:
+async def test_foreign_and_expired_certificates_fail_with_a_reason_the_operator_sees(
+    desk: Desk, shows: Shown, tmp_path: Path, clock: SteppedClock
+) -> None:
     """T9."""
     (tmp_path / "foreign").mkdir()
-    foreign = await asyncio.to_thread(Authority.create, tmp_path / "foreign", name="Somebody else", clock=system_clock)
+    foreign = await asyncio.to_thread(
+        Authority.create, tmp_path / "foreign", name="Somebody else", clock=system_clock
+    )
     await _refused(await shows(desk.device.mac, authority=foreign), desk.path)
     await _refused(await shows(mac(5), days=1, ago=timedelta(days=30)), desk.path)
     causes = [failure.cause for failure in desk.server.server.handshakes.latest]
     assert "the phone's certificate has expired" in causes[0]
     assert "not among the trust anchors" in causes[1]
     sentences = [finding.sentence for finding in desk.server.server.health()]
-    assert any("2 connections were refused because of the phone's certificate" in sentence for sentence in sentences)
+    assert any(
+        "2 connections were refused because of the phone's certificate" in sentence for sentence in sentences
+    )
     assert (await desk.fetch(GOOD_PASSWORD)).status == 200

@@ -7,7 +7,14 @@ import pytest
 
 from provisioner.clock import SteppedClock
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import get_device, open_claim_window, replace_device_password, reveal, unlock_device, update_device
+from provisioner.services.enrolment import (
+    get_device,
+    open_claim_window,
+    replace_device_password,
+    reveal,
+    unlock_device,
+    update_device,
+)
 from provisioner.services.tenants import update_tenant
 from tests.services.places import GOOD_PASSWORD, device_of
 from tests.support.server import RunningServer
@@ -27,7 +34,9 @@ async def _policy(desk: Desk, policy: str) -> None:
 
 
 async def _networks(desk: Desk, *networks: str, **fields: object) -> None:
-    await update_tenant(desk.server.context, SYSTEM, tenant_id=desk.device.tenant_id, networks=list(networks), **fields)
+    await update_tenant(
+        desk.server.context, SYSTEM, tenant_id=desk.device.tenant_id, networks=list(networks), **fields
+    )
 
 
 # ---- each policy --------------------------------------------------------------------------------------------------
@@ -64,7 +73,12 @@ async def test_wrong_credentials_and_none(desk: Desk) -> None:
     assert (await desk.fetch("Sesame-open-1")).status == 401
     assert (await desk.phone.fetch(desk.path, "somebody", GOOD_PASSWORD)).status == 401
     assert (await desk.phone.ask(desk.path, headers={"Authorization": "Bearer x"})).status == 401
-    assert [entry.reason for entry in await desk.log()] == ["malformed-credentials", "wrong-username", "wrong-password", "no-credentials"]
+    assert [entry.reason for entry in await desk.log()] == [
+        "malformed-credentials",
+        "wrong-username",
+        "wrong-password",
+        "no-credentials",
+    ]
 
 
 async def test_the_token_policy_wants_the_devices_own_path(desk: Desk) -> None:
@@ -123,7 +137,9 @@ async def test_of_two_who_claim_at_once_one_gets_the_file(desk: Desk) -> None:
 
 
 async def test_the_old_password_works_until_the_new_one_was_used(desk: Desk) -> None:
-    await replace_device_password(desk.server.context, SYSTEM, device_id=desk.device.id, password="Green-kettle-88")
+    await replace_device_password(
+        desk.server.context, SYSTEM, device_id=desk.device.id, password="Green-kettle-88"
+    )
     assert (await desk.fetch()).status == 200
     assert (await desk.phone.digest(desk.path, desk.device.username, GOOD_PASSWORD)).status == 200
     assert (await desk.fetch("Green-kettle-88")).status == 200
@@ -132,7 +148,9 @@ async def test_the_old_password_works_until_the_new_one_was_used(desk: Desk) -> 
 
 
 async def test_the_old_password_ends_after_a_week(desk: Desk, clock: SteppedClock) -> None:
-    await replace_device_password(desk.server.context, SYSTEM, device_id=desk.device.id, password="Green-kettle-88")
+    await replace_device_password(
+        desk.server.context, SYSTEM, device_id=desk.device.id, password="Green-kettle-88"
+    )
     clock.advance(timedelta(days=7, seconds=1))
     assert (await desk.fetch()).status == 401
 
@@ -152,12 +170,28 @@ async def test_unknown_known_and_locked_look_the_same(desk: Desk, header: str | 
     """T1: status, headers and body tell nothing about which addresses exist."""
     locked = await device_of(desk.server.context, desk.server.tenant, 2)
     for number in range(10):
-        await Phone(desk.server, source=f"127.8.{number}.1").fetch(f"/p/{locked.mac}.xml", locked.username, "Wrong-guess-1")
+        await Phone(desk.server, source=f"127.8.{number}.1").fetch(
+            f"/p/{locked.mac}.xml", locked.username, "Wrong-guess-1"
+        )
     headers = {"Authorization": header} if header else {}
     for method in ("GET", "HEAD"):
         shapes = {
-            str((await Phone(desk.server, source=f"127.6.{number}.1").ask(path, headers=headers, method=method)).shape)
-            for number, path in enumerate([desk.path, "/p/000413FFFFF1.xml", f"/p/{locked.mac}.xml", f"/p/{desk.device.mac}.cfg", "/p/001565000001.cfg"])
+            str(
+                (
+                    await Phone(desk.server, source=f"127.6.{number}.1").ask(
+                        path, headers=headers, method=method
+                    )
+                ).shape
+            )
+            for number, path in enumerate(
+                [
+                    desk.path,
+                    "/p/000413FFFFF1.xml",
+                    f"/p/{locked.mac}.xml",
+                    f"/p/{desk.device.mac}.cfg",
+                    "/p/001565000001.cfg",
+                ]
+            )
         }
         assert len(shapes) == 1
         assert shapes.pop().startswith("(401")
@@ -174,7 +208,9 @@ async def test_guessing_addresses_is_limited_and_registered_phones_are_not(desk:
     assert (await desk.fetch()).status == 200
 
 
-async def test_guessing_a_password_locks_and_never_locks_out_the_phone_itself(desk: Desk, clock: SteppedClock) -> None:
+async def test_guessing_a_password_locks_and_never_locks_out_the_phone_itself(
+    desk: Desk, clock: SteppedClock
+) -> None:
     """T2."""
     assert (await desk.fetch(source=HOME)).status == 200
     for number in range(12):
@@ -190,7 +226,7 @@ async def _locked(desk: Desk, clock: SteppedClock) -> None:
         await desk.fetch(f"Wrong-guess-{number}", source=STRANGER)
         clock.advance(timedelta(seconds=20))
     async with asyncio.timeout(10):
-        while (await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)).locked_until is None:
+        while (await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)).locked_until is None:  # noqa: ASYNC110 - what is waited for is a stored fact
             await asyncio.sleep(0.01)
 
 
@@ -227,7 +263,10 @@ async def test_a_network_where_clear_text_was_allowed_gets_files_over_http(desk:
     assert (await desk.phone.ask("/p/000413FFFFF1.xml", tls=False)).status == 403
     await _networks(desk, "127.0.0.0/24", is_clear_text_allowed=True)
     assert (await desk.phone.digest(desk.path, desk.device.username, GOOD_PASSWORD, tls=False)).status == 200
-    known, unknown = await desk.phone.ask(desk.path, tls=False), await desk.phone.ask("/p/000413FFFFF1.xml", tls=False)
+    known, unknown = (
+        await desk.phone.ask(desk.path, tls=False),
+        await desk.phone.ask("/p/000413FFFFF1.xml", tls=False),
+    )
     assert known.shape == unknown.shape
     assert known.status == 401
     assert (await desk.fetch(source=STRANGER, tls=False)).status == 403
@@ -243,7 +282,9 @@ async def test_a_forged_forwarding_header_changes_nothing(desk: Desk) -> None:
     await _policy(desk, "office-network")
     await _networks(desk, "10.0.0.0/8")
     for forged in ("10.0.0.1", "10.0.0.1, 10.0.0.2"):
-        answer = await desk.phone.ask(desk.path, headers={"X-Forwarded-For": forged, "X-Forwarded-Proto": "https"})
+        answer = await desk.phone.ask(
+            desk.path, headers={"X-Forwarded-For": forged, "X-Forwarded-Proto": "https"}
+        )
         assert answer.status == 401
     assert (await desk.log())[0].source == HOME
 

@@ -73,7 +73,12 @@ async def test_what_a_phone_has_already_is_not_sent_again(desk: Desk) -> None:
 async def test_a_change_is_served_at_once(desk: Desk) -> None:
     before = await desk.fetch()
     await put_settings(
-        desk.server.context, SYSTEM, tenant_id=desk.device.tenant_id, scope="device", ref=str(desk.device.id), values={"ntp_server": "ntp.canary.test"}
+        desk.server.context,
+        SYSTEM,
+        tenant_id=desk.device.tenant_id,
+        scope="device",
+        ref=str(desk.device.id),
+        values={"ntp_server": "ntp.canary.test"},
     )
     after = await desk.fetch()
     assert b"ntp.canary.test" in after.body
@@ -121,12 +126,21 @@ async def test_a_firmware_that_a_phone_tells_is_learnt(desk: Desk) -> None:
     from provisioner.services.enrolment import get_device
 
     device = await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)
-    assert (device.firmware, device.agent, device.seen_from, device.served_revision) == ("10.1.84.12", agent, "127.0.0.1", device.revision)
+    assert (device.firmware, device.agent, device.seen_from, device.served_revision) == (
+        "10.1.84.12",
+        agent,
+        "127.0.0.1",
+        device.revision,
+    )
     assert (await desk.fetch(headers={"User-Agent": agent})).status == 200
-    assert (await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)).revision == device.revision
+    assert (
+        await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)
+    ).revision == device.revision
 
 
-@pytest.mark.parametrize("agent", ["\xff\xfe\xfd", "x" * 3_000, "<script>alert(1)</script>", "snomD785 \xff 10.1"])
+@pytest.mark.parametrize(
+    "agent", ["\xff\xfe\xfd", "x" * 3_000, "<script>alert(1)</script>", "snomD785 \xff 10.1"]
+)
 async def test_strange_agents_are_kept_as_harmless_text(desk: Desk, agent: str) -> None:
     """T25: what strangers say is capped, and never stops the log."""
     assert (await desk.fetch(headers={"User-Agent": agent})).status == 200
@@ -139,8 +153,16 @@ async def test_strange_agents_are_kept_as_harmless_text(desk: Desk, agent: str) 
 async def test_bootstrap_files_are_public_on_both_doors_and_hold_no_secret(desk: Desk) -> None:
     """T5, T6: nothing of any device stands in a public file."""
     secrets = [GOOD_PASSWORD, desk.device.username, desk.device.lines[0].account]
-    secrets += [reveal(desk.server.context, desk.device, name) for name in ("token", "action_token", "admin_password", "admin_pin")]
-    for path in ("/p/snomD785.htm", "/p/y000000000108.cfg", f"/p/{desk.device.mac}.boot", "/p/001565000001.boot"):
+    secrets += [
+        reveal(desk.server.context, desk.device, name)
+        for name in ("token", "action_token", "admin_password", "admin_pin")
+    ]
+    for path in (
+        "/p/snomD785.htm",
+        "/p/y000000000108.cfg",
+        f"/p/{desk.device.mac}.boot",
+        "/p/001565000001.boot",
+    ):
         for tls in (True, False):
             answer = await desk.phone.ask(path, tls=tls)
             assert answer.status == 200, path
@@ -176,7 +198,9 @@ async def test_a_target_beyond_the_limit_is_refused_before_anything_is_parsed(de
 async def test_many_requests_share_a_connection(desk: Desk) -> None:
     reader, writer = await desk.phone.connect()
     for _ in range(3):
-        writer.write(f"GET {desk.path} HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(desk.device.username, GOOD_PASSWORD)}\r\n\r\n".encode())
+        writer.write(
+            f"GET {desk.path} HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(desk.device.username, GOOD_PASSWORD)}\r\n\r\n".encode()
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])

@@ -23,7 +23,9 @@ from tests.web.phone.wire import Phone
 async def test_headers_beyond_the_limit_are_431(desk: Desk) -> None:
     """T26."""
     assert (await desk.phone.ask(desk.path, headers={"X-Long": "x" * 20_000})).status == 431
-    assert (await desk.phone.ask(desk.path, headers={f"X-{number}": "x" for number in range(200)})).status == 431
+    assert (
+        await desk.phone.ask(desk.path, headers={f"X-{number}": "x" for number in range(200)})
+    ).status == 431
     assert (await desk.fetch()).status == 200
 
 
@@ -32,7 +34,7 @@ async def test_what_is_not_http_is_400_without_a_word_about_the_inside(desk: Des
     writer.write(b"\x16\x03\x01 nonsense\r\n\r\n")
     answer = await asyncio.wait_for(reader.read(), 20)
     writer.close()
-    assert answer.startswith(b"HTTP/1.0 400") or answer.startswith(b"HTTP/1.1 400")
+    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
     assert b"nonsense" not in answer
     assert b"Traceback" not in answer
 
@@ -48,7 +50,9 @@ async def test_a_slow_client_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monk
             writer.close()
 
 
-async def test_too_many_requests_at_once_are_told_to_come_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_requests_at_once_are_told_to_come_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """T26: shed before latency explodes."""
     running = asyncio.Event()
     answer = PhoneDoor._answer
@@ -76,11 +80,23 @@ def overrides() -> dict[str, object]:
     return {"max_phone_requests": 10}
 
 
-async def test_a_broken_vendor_folder_switches_off_that_vendor_alone(tmp_path: Path, clock: SteppedClock) -> None:
+async def test_a_broken_vendor_folder_switches_off_that_vendor_alone(
+    tmp_path: Path, clock: SteppedClock
+) -> None:
     shutil.copytree(installation.PROFILES, tmp_path / "profiles")
     async with running_server(tmp_path / "data", clock=clock, profiles=tmp_path / "profiles") as running:
         snom = await device_of(running.context, running.tenant, 1)
-        yealink = (await enrol(running.context, SYSTEM, tenant_id=running.tenant.id, profile="yealink", model="T46U", mac="001565000001", password=GOOD_PASSWORD)).device
+        yealink = (
+            await enrol(
+                running.context,
+                SYSTEM,
+                tenant_id=running.tenant.id,
+                profile="yealink",
+                model="T46U",
+                mac="001565000001",
+                password=GOOD_PASSWORD,
+            )
+        ).device
     (tmp_path / "profiles" / "snom" / "models.toml").write_text("[[models]\n")
     from provisioner.app import Server
     from tests.support.server import RunningServer, server_settings
@@ -98,13 +114,17 @@ async def test_a_broken_vendor_folder_switches_off_that_vendor_alone(tmp_path: P
         assert "models.toml" in findings[0].sentence
 
 
-async def test_behind_a_trusted_proxy_the_right_most_foreign_hop_counts(tmp_path: Path, clock: SteppedClock) -> None:
+async def test_behind_a_trusted_proxy_the_right_most_foreign_hop_counts(
+    tmp_path: Path, clock: SteppedClock
+) -> None:
     """T10."""
     async with running_server(tmp_path / "data", clock=clock, trusted_proxies=("127.0.0.1/32",)) as running:
         desk = Desk(running, await device_of(running.context, running.tenant, policy="office-network"))
         await update_tenant(running.context, SYSTEM, tenant_id=running.tenant.id, networks=["10.0.0.0/8"])
 
-        async def ask(forwarded: str, *, proto: str = "https", source: str = "127.0.0.1", tls: bool = False) -> int:
+        async def ask(
+            forwarded: str, *, proto: str = "https", source: str = "127.0.0.1", tls: bool = False
+        ) -> int:
             headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": proto}
             return (await Phone(running, source=source).ask(desk.path, headers=headers, tls=tls)).status
 
@@ -117,7 +137,9 @@ async def test_behind_a_trusted_proxy_the_right_most_foreign_hop_counts(tmp_path
         assert (await desk.log())[0].source == "127.7.7.7"
 
 
-async def test_no_secret_reaches_the_log(desk: Desk, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_secret_reaches_the_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     """T19: canaries through every path, right and wrong."""
     context, device = desk.server.context, desk.device
     token = reveal(context, device, "token")
@@ -132,7 +154,12 @@ async def test_no_secret_reaches_the_log(desk: Desk, caplog: pytest.LogCaptureFi
         await desk.phone.ask(f"/a/{reveal(context, device, 'action_token')}/registered")
         await desk.phone.ask("/p/x", headers={"Authorization": "Basic d3JvbmctY2FuYXJ5", "X": "y" * 20_000})
     entries = await desk.log()
-    written = caplog.text + "".join(capsys.readouterr()) + repr([vars(entry) for entry in entries]) + repr(desk.server.server.files._records)
+    written = (
+        caplog.text
+        + "".join(capsys.readouterr())
+        + repr([vars(entry) for entry in entries])
+        + repr(desk.server.server.files._records)
+    )
     canaries = [GOOD_PASSWORD, "Wrong-canary-1", token, "d3JvbmctY2FuYXJ5"]
     canaries += [reveal(context, device, name) for name in ("action_token", "admin_password", "admin_pin")]
     assert [canary for canary in canaries if canary in written] == []

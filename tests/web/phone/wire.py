@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.server import RunningServer
 
@@ -30,7 +31,9 @@ class Answer:
     @property
     def shape(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Everything a stranger sees, without what differs from request to request."""
-        shown = [(name, re.sub(r'nonce="[^"]*"', "nonce", value)) for name, value in self.headers if name != "date"]
+        shown = [
+            (name, re.sub(r'nonce="[^"]*"', "nonce", value)) for name, value in self.headers if name != "date"
+        ]
         return self.status, shown, self.body
 
 
@@ -53,38 +56,73 @@ class Phone:
         port = self.server.server.ports["https" if tls else "http"]
         context = (self.tls or client_tls(self.server.ca_path)) if tls else None
         return await asyncio.open_connection(
-            "127.0.0.1", port, ssl=context, server_hostname="localhost" if tls else None, local_addr=(self.source, 0)
+            "127.0.0.1",
+            port,
+            ssl=context,
+            server_hostname="localhost" if tls else None,
+            local_addr=(self.source, 0),
         )
 
-    async def ask(self, target: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, tls: bool = True) -> Answer:
+    async def ask(
+        self, target: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, tls: bool = True
+    ) -> Answer:
         """One request on a connection of its own."""
         reader, writer = await self.connect(tls=tls)
         try:
-            lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *(f"{name}: {value}" for name, value in (headers or {}).items())]
+            lines = [
+                f"{method} {target} HTTP/1.1",
+                "Host: localhost",
+                "Connection: close",
+                *(f"{name}: {value}" for name, value in (headers or {}).items()),
+            ]
             writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
             async with asyncio.timeout(20):
                 return parse(await reader.read())
         finally:
             writer.close()
 
-    async def fetch(self, target: str, username: str, password: str, **options: object) -> Answer:
+    async def fetch(
+        self,
+        target: str,
+        username: str,
+        password: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Answer:
         """The same with Basic credentials."""
-        extra: dict[str, str] = options.pop("headers", {})  # type: ignore[assignment]
-        return await self.ask(target, headers={"Authorization": basic(username, password), **extra}, **options)  # type: ignore[arg-type]
+        return await self.ask(
+            target, headers={"Authorization": basic(username, password), **(headers or {})}, **options
+        )
 
-    async def digest(self, target: str, username: str, password: str, *, algorithm: str = "MD5", tls: bool = True) -> Answer:
+    async def digest(
+        self, target: str, username: str, password: str, *, algorithm: str = "MD5", tls: bool = True
+    ) -> Answer:
         """Challenge and response."""
         challenge = await self.ask(target, tls=tls)
         if challenge.status != 401:
             return challenge
-        return await self.ask(target, headers={"Authorization": respond(challenge, target, username, password, algorithm=algorithm)}, tls=tls)
+        return await self.ask(
+            target,
+            headers={"Authorization": respond(challenge, target, username, password, algorithm=algorithm)},
+            tls=tls,
+        )
 
 
 def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def respond(challenge: Answer, target: str, username: str, password: str, *, algorithm: str = "MD5", method: str = "GET", nc: int = 1) -> str:
+def respond(
+    challenge: Answer,
+    target: str,
+    username: str,
+    password: str,
+    *,
+    algorithm: str = "MD5",
+    method: str = "GET",
+    nc: int = 1,
+) -> str:
     """The Authorization header that answers a Digest challenge (RFC 7616)."""
     offer = next(value for value in challenge.all("www-authenticate") if f"algorithm={algorithm}," in value)
     values = dict(re.findall(r'(\w+)="([^"]*)"', offer))

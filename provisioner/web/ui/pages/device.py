@@ -11,10 +11,11 @@ from provisioner.model import Device, Fetch
 from provisioner.profiles.sheet import load_sheet
 from provisioner.services.device_list import DeviceRow, list_devices
 from provisioner.services.fetch_log import list_fetches
+from provisioner.services.fetch_words import fetch_sentence
 from provisioner.services.refusals import NORMAL
 from provisioner.services.users import Page as Some
 from provisioner.web.ui.fields import chosen_id
-from provisioner.web.ui.pages.common import Pager, pager
+from provisioner.web.ui.pages.shapes import Pager, pager
 from provisioner.web.ui.pages.steps import ShownStep, shown_steps
 from provisioner.web.ui.visit import Page, Visit
 from provisioner.web.ui.words import why
@@ -92,12 +93,11 @@ async def find_device(visit: Visit) -> Device:
 
 def log_lines(visit: Visit, fetches: Some[Fetch]) -> list[LogLine]:
     """The provisioning log in words an installer can act on."""
-    _ = visit.language.translate
     lines = []
     for fetch in fetches.items:
         icon, colour = "circle-check", "green"
         if fetch.status < 400:
-            sentence = _("not changed, still good") if fetch.status == 304 else _("got its configuration")
+            sentence = fetch_sentence(fetch, translate=visit.language.translate)
         else:
             sentence = why(visit.language, fetch.reason, fetch.detail, zone=visit.zone)
             icon, colour = ("circle-dashed", "secondary") if fetch.reason in NORMAL else ("circle-x", "red")

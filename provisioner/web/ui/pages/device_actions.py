@@ -7,7 +7,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict
-from provisioner.model import Device
+from provisioner.model import Device, Mac
 from provisioner.services.device_list import DeviceRow
 from provisioner.services.enrolment import (
     find_model,
@@ -17,15 +17,14 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.tenants import list_sites
-from provisioner.services.users import MAX_PAGE, list_users
-from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.common import ConfirmPage, FormPage
+from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.device import find_device, find_row
-from provisioner.web.ui.pages.new_device import DeviceCreatedPage, password_rules
-from provisioner.web.ui.pages.steps import qr_code, shown_steps
+from provisioner.web.ui.pages.device_created import created_page
+from provisioner.web.ui.pages.new_device import split_type
+from provisioner.web.ui.pages.password_fields import device_password, device_password_rules
+from provisioner.web.ui.pages.selects import policy_select, site_select, user_select
+from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit
-from provisioner.web.ui.words import POLICIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ async def change_device(visit: Visit) -> web.StreamResponse:
     """Save the fields; a warning about the address is shown on the form, with everything saved."""
     row, posted = await find_row(visit), await visit.posted()
     device = row.device
-    profile, _, model = posted.get("type", "").partition("/")
+    profile, model = split_type(posted.get("type", ""))
     fields = {name: posted.get(name, "") for name in ("name", "mac", "policy", "note")}
     try:
         _changed, warnings = await update_device(
@@ -91,17 +90,7 @@ async def replace_password(visit: Visit) -> web.StreamResponse:
     except BadInput as error:
         page = await _password_page(visit, device, posted=posted, faults=visit.faults(error))
         return visit.show(page, status=error.status)
-    return visit.show(
-        DeviceCreatedPage(
-            title=device.name,
-            device=device,
-            password=made.password,
-            was_generated=made.was_generated,
-            warnings=(),
-            steps=await shown_steps(visit, device, password=made.password),
-            qr=await qr_code(visit, device, password=made.password),
-        )
-    )
+    return visit.show(await created_page(visit, made))
 
 
 async def open_window(visit: Visit) -> web.StreamResponse:
@@ -130,19 +119,16 @@ async def confirm_removal(visit: Visit) -> web.StreamResponse:
         maxlength=200,
         help=_("Stands in the audit log: lost, broken, returned …"),
     )
-    return visit.show(
-        ConfirmPage(
-            title=_("Remove device"),
-            sentence=sentence % {"name": device.name},
-            form=Form(
-                action=visit.path("devices", device.id, "remove"),
-                submit=_("Remove"),
-                fields=(reason,),
-                cancel=visit.path("devices", device.id),
-                is_danger=True,
-            ),
-        )
+    page = confirmation(
+        visit,
+        sentence % {"name": device.name},
+        title=_("Remove device"),
+        submit=_("Remove"),
+        action=("devices", device.id, "remove"),
+        cancel=("devices", device.id),
+        fields=(reason,),
     )
+    return visit.show(page)
 
 
 async def drop_device(visit: Visit) -> web.StreamResponse:
@@ -168,14 +154,10 @@ async def _password_page(
             Field(name="type", label="", control="hidden", value=f"{device.profile}/{device.model}"),
             Field(name="username", label="", control="hidden", value=device.username),
             Field(name="mac", label="", control="hidden", value=device.mac),
-            Field(
-                name="password",
+            device_password(
+                visit,
                 label=_("New device configuration password"),
-                control="password",
-                autocomplete="new-password",
-                help=_("Leave it empty to get a random one. It is shown once."),
-                check=visit.path("devices", "check-password"),
-                check_with="[name=type],[name=mac],[name=username]",
+                help_text=_("Leave it empty to get a random one. It is shown once."),
             ),
             Field(
                 name="at_once",
@@ -187,19 +169,41 @@ async def _password_page(
             ),
         ),
     )
-    rules = await password_rules(visit, profile, "")
+    rules = await device_password_rules(visit, profile, "")
     return PasswordPage(title=device.name, form=refilled(form, posted or {}, faults or {}), rules=rules)
 
 
 async def _form(visit: Visit, row: DeviceRow) -> Form:
     _, device = visit.language.translate, row.device
-    users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
-    named = [
-        (user.id, f"{user.name} ({user.extension.digits})" if user.extension else user.name) for user in users
-    ]
-    if row.user is not None and row.user.id not in {user_id for user_id, _name in named}:
-        named.insert(0, (row.user.id, row.user.name))
-    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    return Form(
+        action=visit.path("devices", device.id, "edit"),
+        submit=_("Save"),
+        cancel=visit.path("devices", device.id),
+        fields=(
+            Field(name="name", label=_("Device name"), value=device.name, required=True, maxlength=80),
+            _type_select(visit, device),
+            Field(
+                name="mac",
+                label=_("MAC address"),
+                value=Mac(device.mac).pretty,
+                required=True,
+                is_code=True,
+                maxlength=40,
+            ),
+            await user_select(visit, row.user, none=_("Nobody")),
+            await site_select(visit, device.site_id),
+            policy_select(
+                visit,
+                device.policy,
+                label=_("How the phone proves itself"),
+                none=_("As the site or tenant has it"),
+            ),
+            Field(name="note", label=_("Note"), control="textarea", value=device.note, maxlength=500),
+        ),
+    )
+
+
+def _type_select(visit: Visit, device: Device) -> Field:
     types = [
         Choice(
             f"{profile.id}/{model.id}",
@@ -208,53 +212,12 @@ async def _form(visit: Visit, row: DeviceRow) -> Form:
         for profile in visit.context.profiles.all.values()
         for model in profile.models.values()
     ]
-    policies = [(name, _(word)) for name, word in POLICIES.items()]
-    if device.policy and device.policy not in POLICIES:
-        policies.append((device.policy, device.policy))
-    return Form(
-        action=visit.path("devices", device.id, "edit"),
-        submit=_("Save"),
-        cancel=visit.path("devices", device.id),
-        fields=(
-            Field(name="name", label=_("Device name"), value=device.name, required=True, maxlength=80),
-            Field(
-                name="type",
-                label=_("Type"),
-                control="select",
-                value=f"{device.profile}/{device.model}",
-                choices=types,
-            ),
-            Field(
-                name="mac",
-                label=_("MAC address"),
-                value=":".join(device.mac[at : at + 2] for at in range(0, 12, 2)),
-                required=True,
-                is_code=True,
-                maxlength=40,
-            ),
-            Field(
-                name="user_id",
-                label=_("User"),
-                control="select",
-                value=str(row.user.id) if row.user else "",
-                choices=options(named, none=_("Nobody")),
-            ),
-            Field(
-                name="site_id",
-                label=_("Site"),
-                control="select",
-                value=str(device.site_id or ""),
-                choices=options(((site.id, site.name) for site in sites), none=_("No site")),
-            ),
-            Field(
-                name="policy",
-                label=_("How the phone proves itself"),
-                control="select",
-                value=device.policy,
-                choices=options(policies, none=_("As the site or tenant has it")),
-            ),
-            Field(name="note", label=_("Note"), control="textarea", value=device.note, maxlength=500),
-        ),
+    return Field(
+        name="type",
+        label=visit.language.translate("Type"),
+        control="select",
+        value=f"{device.profile}/{device.model}",
+        choices=types,
     )
 
 

@@ -11,7 +11,7 @@ from provisioner.services.tenants import list_sites
 from provisioner.services.users import PAGE
 from provisioner.services.users import Page as Some
 from provisioner.web.ui.fields import Field, chosen_id, options
-from provisioner.web.ui.pages.common import Pager, pager
+from provisioner.web.ui.pages.shapes import Pager, pager
 from provisioner.web.ui.visit import Page, Visit
 from provisioner.web.ui.words import STATES
 

@@ -10,6 +10,7 @@ from provisioner.errors import BadInput, NotFound, TooManyAttempts, Unauthentica
 from provisioner.services.logins import log_out
 from provisioner.web.identity import DOORKEEPER, address_of, clear_session, session_cookie, set_session
 from provisioner.web.ui.fields import Field, Form, refilled
+from provisioner.web.ui.pages.password_fields import differing, login_password_twice
 from provisioner.web.ui.visit import Page, Visit, redirect
 
 
@@ -70,9 +71,8 @@ async def show_reset(visit: Visit) -> web.StreamResponse:
 async def reset(visit: Visit) -> web.StreamResponse:
     """Set the new password of a reset link."""
     posted = await visit.posted()
-    _ = visit.language.translate
-    if posted.get("password", "") != posted.get("again", ""):
-        return visit.show(_reset_page(visit, {"again": _("The two passwords differ.")}), status=422)
+    if faults := differing(visit, posted):
+        return visit.show(_reset_page(visit, faults), status=422)
     try:
         await visit.request.config_dict[DOORKEEPER].reset_password(
             visit.request.match_info["token"], posted.get("password", "")
@@ -118,27 +118,5 @@ def _login_page(
 
 def _reset_page(visit: Visit, faults: Mapping[str, str] | None = None) -> ResetPage:
     _ = visit.language.translate
-    form = Form(
-        action=visit.request.path,
-        submit=_("Set password"),
-        fields=(
-            Field(
-                name="password",
-                label=_("New password"),
-                control="password",
-                required=True,
-                autocomplete="new-password",
-                help=_(
-                    "At least 12 characters. A few words in a row are easy to remember and hard to guess."
-                ),
-            ),
-            Field(
-                name="again",
-                label=_("The same again"),
-                control="password",
-                required=True,
-                autocomplete="new-password",
-            ),
-        ),
-    )
+    form = Form(action=visit.request.path, submit=_("Set password"), fields=login_password_twice(visit))
     return ResetPage(title=_("New password"), form=refilled(form, {}, faults or {}))

@@ -13,7 +13,8 @@ from provisioner.services.logins import delete_login, list_logins, make_reset, s
 from provisioner.services.users import MAX_PAGE, list_users
 from provisioner.web.identity import DOORKEEPER
 from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.common import ConfirmPage, FormPage
+from provisioner.web.ui.pages.password_fields import login_password
+from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.translations import LANGUAGES
 from provisioner.web.ui.visit import Page, Visit
 from provisioner.web.ui.words import ROLES
@@ -87,15 +88,15 @@ async def reset_link(visit: Visit) -> web.StreamResponse:
 
 async def confirm_login_removal(visit: Visit) -> web.StreamResponse:
     login, _ = await _find(visit), visit.language.translate
-    form = Form(
-        action=visit.path("logins", login.id, "remove"),
+    page = confirmation(
+        visit,
+        _("%(name)s can no longer log in.") % {"name": login.name},
+        title=_("Remove login"),
         submit=_("Remove"),
-        fields=(),
-        cancel=visit.path("logins"),
-        is_danger=True,
+        action=("logins", login.id, "remove"),
+        cancel=("logins",),
     )
-    sentence = _("%(name)s can no longer log in.") % {"name": login.name}
-    return visit.show(ConfirmPage(title=_("Remove login"), sentence=sentence, form=form))
+    return visit.show(page)
 
 
 async def drop_login(visit: Visit) -> web.StreamResponse:
@@ -136,14 +137,7 @@ async def _form(visit: Visit) -> Form:
             value=roles[0],
             choices=options((role, _(ROLES[role])) for role in roles),
         ),
-        Field(
-            name="password",
-            label=_("Password"),
-            control="password",
-            required=True,
-            autocomplete="new-password",
-            help=_("At least 12 characters. A few words in a row are easy to remember and hard to guess."),
-        ),
+        login_password(visit, label=_("Password")),
         Field(
             name="language",
             label=_("Language"),

@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aiohttp import web
-from markupsafe import Markup
 
-from provisioner.access.device_password import missing_from
 from provisioner.errors import BadInput, Conflict, InvalidMac, NotFound, UnknownModel
-from provisioner.model import Device, Mac, User
+from provisioner.model import Mac, User
 from provisioner.profiles.manifest import Model, Profile
-from provisioner.services.device_secrets import password_rule
 from provisioner.services.enrolment import default_name, enrol, find_by_mac, find_model, vendor_warning
-from provisioner.services.tenants import get_tenant, list_sites
 from provisioner.services.usernames import propose_username
-from provisioner.services.users import MAX_PAGE, get_user, list_users
-from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.steps import ShownStep, qr_code, shown_steps
+from provisioner.services.users import get_user
+from provisioner.web.ui.fields import Field, Form, chosen_id, refilled
+from provisioner.web.ui.pages.device_created import created_page
+from provisioner.web.ui.pages.password_fields import device_password, device_password_rules
+from provisioner.web.ui.pages.selects import site_select, user_select
 from provisioner.web.ui.visit import Page, Visit
 
 UNKNOWN_MAC = "<mac>"
@@ -52,19 +50,6 @@ class NewDevicePage(Page):
     rules: Sequence[tuple[bool, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceCreatedPage(Page):
-    """Shown once, in answer to "Create": nothing of it can be asked for again."""
-
-    template: ClassVar[str] = "device_created.html"
-    device: Device
-    password: str
-    was_generated: bool
-    warnings: Sequence[str]
-    steps: Sequence[ShownStep]
-    qr: Markup
-
-
 async def show_new_device(visit: Visit) -> web.StreamResponse:
     """Step 1, or step 2 when the type is chosen."""
     chosen = visit.query.get("type", "")
@@ -72,7 +57,7 @@ async def show_new_device(visit: Visit) -> web.StreamResponse:
     if not chosen:
         return visit.show(_types_page(visit, user))
     try:
-        profile, model = find_model(visit.context, *_split(chosen))
+        profile, model = find_model(visit.context, *split_type(chosen))
     except UnknownModel as error:
         return visit.show(_types_page(visit, user, error=visit.say(error)), status=error.status)
     username = await propose_username(visit.context, profile=profile)
@@ -84,7 +69,7 @@ async def add_device(visit: Visit) -> web.StreamResponse:
     posted = await visit.posted()
     user = await _user(visit, posted.get("user_id", ""))
     try:
-        profile, model = find_model(visit.context, *_split(posted.get("type", "")))
+        profile, model = find_model(visit.context, *split_type(posted.get("type", "")))
     except UnknownModel as error:
         return visit.show(_types_page(visit, user, error=visit.say(error)), status=error.status)
     try:
@@ -106,18 +91,7 @@ async def add_device(visit: Visit) -> web.StreamResponse:
             visit, profile, model, user=user, username=posted.get("username", ""), posted=posted, error=error
         )
         return visit.show(page, status=error.status)
-    steps = await shown_steps(visit, made.device, password=made.password)
-    return visit.show(
-        DeviceCreatedPage(
-            title=made.device.name,
-            device=made.device,
-            password=made.password,
-            was_generated=made.was_generated,
-            warnings=[visit.language.error(warning) for warning in made.warnings],
-            steps=steps,
-            qr=await qr_code(visit, made.device, password=made.password),
-        )
-    )
+    return visit.show(await created_page(visit, made))
 
 
 async def check_mac(visit: Visit) -> web.StreamResponse:
@@ -126,7 +100,7 @@ async def check_mac(visit: Visit) -> web.StreamResponse:
     error = warning = fine = ""
     try:
         mac = Mac.parse(typed)
-        profile, _model = find_model(visit.context, *_split(visit.query.get("type", "")))
+        profile, _model = find_model(visit.context, *split_type(visit.query.get("type", "")))
         warning = visit.language.error(vendor_warning(visit.context, profile, mac) or "")
         fine = mac.pretty
         taken = await find_by_mac(visit.context, visit.actor, mac=typed)
@@ -141,8 +115,8 @@ async def check_mac(visit: Visit) -> web.StreamResponse:
 async def check_password(visit: Visit) -> web.StreamResponse:
     """Which rules a password meets while it is typed: a piece of HTML. It comes by POST, so it stands in no log."""
     posted = await visit.posted()
-    profile, _model = find_model(visit.context, *_split(posted.get("type", "")))
-    rules = await password_rules(
+    profile, _model = find_model(visit.context, *split_type(posted.get("type", "")))
+    rules = await device_password_rules(
         visit,
         profile,
         posted.get("password", ""),
@@ -152,19 +126,8 @@ async def check_password(visit: Visit) -> web.StreamResponse:
     return visit.piece("pieces/password_rules.html", rules=rules, is_empty=not posted.get("password"))
 
 
-async def password_rules(
-    visit: Visit, profile: Profile, password: str, *, username: str = "", mac: str = ""
-) -> Sequence[tuple[bool, str]]:
-    """Every rule for device passwords with whether this one meets it, in words."""
-    tenant = await get_tenant(visit.context, visit.actor, tenant_id=visit.tenant_id)
-    rule = password_rule(tenant, profile)
-    always = missing_from("", rule)
-    missing = missing_from(password, rule, username=username, mac=mac)
-    extra = [sentence for sentence in missing if sentence not in always]
-    return [(sentence not in missing, visit.language.error(sentence)) for sentence in (*always, *extra)]
-
-
-def _split(chosen: str) -> tuple[str, str]:
+def split_type(chosen: str) -> tuple[str, str]:
+    """The profile and the model of a chosen type: "acme/D1"."""
     profile, _, model = chosen.partition("/")
     return profile, model
 
@@ -217,26 +180,14 @@ async def _device_page(
         url=profile.url(f"{visit.context.settings.https_base}/p", UNKNOWN_MAC),
         username=username,
         form=form,
-        rules=await password_rules(visit, profile, ""),
+        rules=await device_password_rules(visit, profile, ""),
     )
 
 
 async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | None, username: str) -> Form:
     _ = visit.language.translate
-    users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
-    named = [
-        (each.id, f"{each.name} ({each.extension.digits})" if each.extension else each.name) for each in users
-    ]
-    if user is not None and user.id not in {known for known, _name in named}:
-        named.insert(0, (user.id, user.name))
-    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
-    site = Field(
-        name="site_id",
-        label=_("Site"),
-        control="select",
-        value=str(user.site_id or "") if user else "",
-        choices=options(((each.id, each.name) for each in sites), none=_("No site")),
-    )
+    site = await site_select(visit, user.site_id if user else None)
+    has_sites = len(site.choices) > 1
     return Form(
         action=visit.path("devices", "new"),
         submit=_("Create"),
@@ -254,13 +205,7 @@ async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | No
                 check=visit.path("devices", "check-mac"),
                 check_with="[name=type]",
             ),
-            Field(
-                name="user_id",
-                label=_("User"),
-                control="select",
-                value=str(user.id) if user else "",
-                choices=options(named, none=_("Nobody yet")),
-            ),
+            await user_select(visit, user, none=_("Nobody yet")),
             Field(
                 name="name",
                 label=_("Device name"),
@@ -276,15 +221,11 @@ async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | No
                 is_code=True,
                 maxlength=40,
             ),
-            Field(
-                name="password",
+            device_password(
+                visit,
                 label=_("Device configuration password"),
-                control="password",
-                autocomplete="new-password",
-                help=_("Leave it empty to get a random one. It is shown once, after “Create”."),
-                check=visit.path("devices", "check-password"),
-                check_with="[name=type],[name=mac],[name=username]",
+                help_text=_("Leave it empty to get a random one. It is shown once, after “Create”."),
             ),
-            *([site] if sites else []),
+            *([site] if has_sites else []),
         ),
     )

@@ -7,12 +7,13 @@ from typing import ClassVar
 from aiohttp import web
 
 from provisioner.errors import BadInput, NotFound, Unauthenticated
-from provisioner.model import User
+from provisioner.model import Login, User
 from provisioner.services.device_list import DeviceRow, list_devices
 from provisioner.services.logins import update_own
 from provisioner.services.users import get_user
 from provisioner.web.identity import DOORKEEPER, clear_session
 from provisioner.web.ui.fields import Field, Form, options, refilled
+from provisioner.web.ui.pages.password_fields import differing, login_password_twice
 from provisioner.web.ui.translations import LANGUAGES
 from provisioner.web.ui.visit import Page, Visit, redirect
 
@@ -51,9 +52,9 @@ async def change_own(visit: Visit) -> web.StreamResponse:
 
 async def change_own_password(visit: Visit) -> web.StreamResponse:
     """Set a new password; every session ends, this one too."""
-    posted, _ = await visit.posted(), visit.language.translate
-    if posted.get("password", "") != posted.get("again", ""):
-        return visit.show(_page(visit, secret_faults={"again": _("The two passwords differ.")}), status=422)
+    posted = await visit.posted()
+    if faults := differing(visit, posted):
+        return visit.show(_page(visit, secret_faults=faults), status=422)
     doorkeeper = visit.request.config_dict[DOORKEEPER]
     try:
         await doorkeeper.change_own_password(
@@ -87,8 +88,16 @@ def _page(
 ) -> OwnPage:
     if visit.logged_in is None:
         raise Unauthenticated("Log in first.")
-    _, login = visit.language.translate, visit.logged_in.login
-    details = Form(
+    return OwnPage(
+        title=visit.language.translate("Own details"),
+        details=refilled(_details_form(visit, visit.logged_in.login), posted or {}, faults or {}),
+        password=refilled(_password_form(visit), {}, secret_faults or {}),
+    )
+
+
+def _details_form(visit: Visit, login: Login) -> Form:
+    _ = visit.language.translate
+    return Form(
         action="/own",
         submit=_("Save"),
         fields=(
@@ -108,38 +117,19 @@ def _page(
             ),
         ),
     )
-    secret = Form(
+
+
+def _password_form(visit: Visit) -> Form:
+    _ = visit.language.translate
+    present = Field(
+        name="old",
+        label=_("Present password"),
+        control="password",
+        required=True,
+        autocomplete="current-password",
+    )
+    return Form(
         action="/own/password",
         submit=_("Change password"),
-        fields=(
-            Field(
-                name="old",
-                label=_("Present password"),
-                control="password",
-                required=True,
-                autocomplete="current-password",
-            ),
-            Field(
-                name="password",
-                label=_("New password"),
-                control="password",
-                required=True,
-                autocomplete="new-password",
-                help=_(
-                    "At least 12 characters. A few words in a row are easy to remember and hard to guess."
-                ),
-            ),
-            Field(
-                name="again",
-                label=_("The same again"),
-                control="password",
-                required=True,
-                autocomplete="new-password",
-            ),
-        ),
-    )
-    return OwnPage(
-        title=_("Own details"),
-        details=refilled(details, posted or {}, faults or {}),
-        password=refilled(secret, {}, secret_faults or {}),
+        fields=(present, *login_password_twice(visit)),
     )

@@ -9,10 +9,10 @@ from aiohttp import web
 from provisioner.errors import BadInput, Conflict, NotFound
 from provisioner.model import Site
 from provisioner.services.tenants import create_site, delete_site, get_site, list_sites, update_site
-from provisioner.web.ui.fields import Field, Form, options, refilled
-from provisioner.web.ui.pages.common import ConfirmPage, FormPage
+from provisioner.web.ui.fields import Field, Form, refilled
+from provisioner.web.ui.pages.selects import networks_field, policy_faults, policy_select
+from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit
-from provisioner.web.ui.words import POLICIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ async def add_site(visit: Visit) -> web.StreamResponse:
     try:
         await create_site(visit.context, visit.actor, tenant_id=visit.tenant_id, **_fields(posted))
     except (BadInput, Conflict) as error:
-        form = refilled(_form(visit), posted, _faults(visit, error))
+        form = refilled(_form(visit), posted, policy_faults(visit, error))
         return visit.show(
             FormPage(title=visit.language.translate("New site"), form=form), status=error.status
         )
@@ -52,7 +52,7 @@ async def change_site(visit: Visit) -> web.StreamResponse:
     try:
         await update_site(visit.context, visit.actor, site_id=site.id, **_fields(posted))
     except (BadInput, Conflict) as error:
-        form = refilled(_form(visit, site), posted, _faults(visit, error))
+        form = refilled(_form(visit, site), posted, policy_faults(visit, error))
         return visit.show(FormPage(title=site.name, form=form), status=error.status)
     return visit.go("sites", done="saved")
 
@@ -60,14 +60,15 @@ async def change_site(visit: Visit) -> web.StreamResponse:
 async def confirm_site_removal(visit: Visit) -> web.StreamResponse:
     site, _ = await find_site(visit), visit.language.translate
     sentence = _("%(name)s and its settings are removed; its devices and users stay, without a site.")
-    form = Form(
-        action=visit.path("sites", site.id, "remove"),
+    page = confirmation(
+        visit,
+        sentence % {"name": site.name},
+        title=_("Remove site"),
         submit=_("Remove"),
-        fields=(),
-        cancel=visit.path("sites"),
-        is_danger=True,
+        action=("sites", site.id, "remove"),
+        cancel=("sites",),
     )
-    return visit.show(ConfirmPage(title=_("Remove site"), sentence=sentence % {"name": site.name}, form=form))
+    return visit.show(page)
 
 
 async def drop_site(visit: Visit) -> web.StreamResponse:
@@ -84,14 +85,6 @@ async def find_site(visit: Visit) -> Site:
     return site
 
 
-def _faults(visit: Visit, error: BadInput | Conflict) -> dict[str, str]:
-    """A policy that cannot be understood names no field of its own."""
-    return {
-        "policy" if error.type == "invalid-policy" else name: words
-        for name, words in visit.faults(error).items()
-    }
-
-
 def _fields(posted: Mapping[str, str]) -> dict[str, str]:
     return {
         name: posted.get(name, "")
@@ -101,10 +94,6 @@ def _fields(posted: Mapping[str, str]) -> dict[str, str]:
 
 def _form(visit: Visit, site: Site | None = None) -> Form:
     _ = visit.language.translate
-    policy = site.policy if site else ""
-    policies = [(name, _(word)) for name, word in POLICIES.items()]
-    if policy and policy not in POLICIES:
-        policies.append((policy, policy))
     return Form(
         action=visit.path("sites", site.id, "edit") if site else visit.path("sites", "new"),
         submit=_("Save") if site else _("Create site"),
@@ -121,19 +110,12 @@ def _form(visit: Visit, site: Site | None = None) -> Form:
                 inputmode="tel",
                 maxlength=32,
             ),
-            Field(
-                name="policy",
+            policy_select(
+                visit,
+                site.policy if site else "",
                 label=_("How phones prove themselves"),
-                control="select",
-                value=policy,
-                choices=options(policies, none=_("As the tenant has it")),
+                none=_("As the tenant has it"),
             ),
-            Field(
-                name="networks",
-                label=_("Office networks"),
-                value=", ".join(site.networks) if site else "",
-                help=_("Such as 192.0.2.0/24, separated by commas; for the policy “office network”."),
-                is_code=True,
-            ),
+            networks_field(visit, site.networks if site else ()),
         ),
     )

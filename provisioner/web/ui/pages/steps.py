@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import segno
 from markupsafe import Markup
 
-from provisioner.model import Device
+from provisioner.model import Device, Mac
 from provisioner.profiles.manifest import Profile
 from provisioner.profiles.sheet import load_sheet, with_user_info
 from provisioner.services.device_address import device_path
+from provisioner.services.onboarding import typed_steps
 from provisioner.web.ui.visit import Visit
 
 
@@ -27,21 +28,20 @@ async def shown_steps(visit: Visit, device: Device, *, password: str = "") -> li
     if profile is None:
         return []
     settings, _ = visit.context.settings, visit.language.translate
+    steps = typed_steps(
+        profile,
+        url=await provisioning_url(visit, device, profile),
+        username=device.username,
+        mac=Mac(device.mac),
+        ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "",
+        language=visit.language.code,
+    )
     hint = _("the device configuration password (replace it when it is lost)")
-    values = {
-        "provisioning_url": await provisioning_url(visit, device, profile),
-        "username": device.username,
-        "password_hint": password or hint,
-        "mac": ":".join(device.mac[at : at + 2] for at in range(0, 12, 2)),
-        "ca_url": f"{settings.http_base}/ca.pem" if settings.http_base else "",
-    }
     return [
-        ShownStep(
-            step.text(visit.language.code),
-            values.get(step.show, ""),
-            is_hint=step.show == "password_hint" and not password,
-        )
-        for step in profile.steps
+        ShownStep(step.text, password or hint, is_hint=not password)
+        if step.shows == "password_hint"
+        else ShownStep(step.text, step.value)
+        for step in steps
     ]
 
 

@@ -7,10 +7,10 @@ from aiohttp import web
 from provisioner.errors import BadInput, Conflict
 from provisioner.model import Tenant
 from provisioner.services.tenants import create_tenant, update_tenant
-from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.common import FormPage
+from provisioner.web.ui.fields import Field, Form, chosen_id, refilled
+from provisioner.web.ui.pages.selects import networks_field, policy_faults, policy_select
+from provisioner.web.ui.pages.shapes import FormPage
 from provisioner.web.ui.visit import Visit, redirect
-from provisioner.web.ui.words import POLICIES
 
 _TEXTS = ("name", "sip_domain", "main_number", "policy", "networks")
 _FLAGS = ("is_premium", "is_clear_text_allowed")
@@ -44,11 +44,7 @@ async def change_tenant(visit: Visit) -> web.StreamResponse:
     try:
         await update_tenant(visit.context, visit.actor, tenant_id=tenant.id, **_fields(posted))
     except (BadInput, Conflict) as error:
-        faults = {
-            "policy" if error.type == "invalid-policy" else name: words
-            for name, words in visit.faults(error).items()
-        }
-        form = refilled(_form(visit, tenant), posted, faults)
+        form = refilled(_form(visit, tenant), posted, policy_faults(visit, error))
         return visit.show(FormPage(title=tenant.name, form=form), status=error.status)
     return visit.go("settings", done="saved")
 
@@ -97,9 +93,6 @@ def _new_form(visit: Visit) -> Form:
 
 def _form(visit: Visit, tenant: Tenant) -> Form:
     _ = visit.language.translate
-    policies = [(name, _(word)) for name, word in POLICIES.items()]
-    if tenant.policy and tenant.policy not in POLICIES:
-        policies.append((tenant.policy, tenant.policy))
     return Form(
         action=visit.path("edit"),
         submit=_("Save"),
@@ -127,20 +120,13 @@ def _form(visit: Visit, tenant: Tenant) -> Form:
                 control="checkbox",
                 value="on" if tenant.is_premium else "",
             ),
-            Field(
-                name="policy",
+            policy_select(
+                visit,
+                tenant.policy,
                 label=_("How phones prove themselves"),
-                control="select",
-                value=tenant.policy,
-                choices=options(policies, none=_("As the server has it")),
+                none=_("As the server has it"),
             ),
-            Field(
-                name="networks",
-                label=_("Office networks"),
-                value=", ".join(tenant.networks),
-                help=_("Such as 192.0.2.0/24, separated by commas; for the policy “office network”."),
-                is_code=True,
-            ),
+            networks_field(visit, tenant.networks),
             Field(
                 name="password_minimum",
                 label=_("Shortest device configuration password"),

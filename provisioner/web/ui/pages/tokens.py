@@ -11,7 +11,7 @@ from provisioner.errors import BadInput, Forbidden, NotFound
 from provisioner.model import ApiToken
 from provisioner.services.api_tokens import create_token, list_tokens, revoke_token
 from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.common import ConfirmPage, FormPage
+from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit
 from provisioner.web.ui.words import ROLES
 
@@ -61,17 +61,16 @@ async def add_token(visit: Visit) -> web.StreamResponse:
 
 async def confirm_revocation(visit: Visit) -> web.StreamResponse:
     token, _ = await _find(visit), visit.language.translate
-    form = Form(
-        action=visit.path("tokens", token.id, "revoke"),
+    sentence = _("The program that uses %(name)s is turned away from now on; this cannot be undone.")
+    page = confirmation(
+        visit,
+        sentence % {"name": token.name},
+        title=_("Revoke token"),
         submit=_("Revoke"),
-        fields=(),
-        cancel=visit.path("tokens"),
-        is_danger=True,
+        action=("tokens", token.id, "revoke"),
+        cancel=("tokens",),
     )
-    sentence = _("The program that uses %(name)s is turned away from now on; this cannot be undone.") % {
-        "name": token.name
-    }
-    return visit.show(ConfirmPage(title=_("Revoke token"), sentence=sentence, form=form))
+    return visit.show(page)
 
 
 async def revoke(visit: Visit) -> web.StreamResponse:

@@ -21,8 +21,9 @@ from provisioner.services.users import (
     update_user,
 )
 from provisioner.services.users import Page as Some
-from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
-from provisioner.web.ui.pages.common import ConfirmPage, FormPage, Pager, pager
+from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
+from provisioner.web.ui.pages.selects import site_select
+from provisioner.web.ui.pages.shapes import ConfirmPage, FormPage, Pager, confirmation, pager
 from provisioner.web.ui.visit import Page, Visit
 from provisioner.web.ui.words import KINDS
 
@@ -147,24 +148,20 @@ async def find_user(visit: Visit) -> User:
 
 def _removal(visit: Visit, user: User, *, error: str = "") -> ConfirmPage:
     _ = visit.language.translate
-    return ConfirmPage(
+    sentence = _("%(name)s, with extension, numbers and settings, is removed for good.")
+    return confirmation(
+        visit,
+        sentence % {"name": user.name},
         title=_("Remove user"),
-        sentence=_("%(name)s, with extension, numbers and settings, is removed for good.")
-        % {"name": user.name},
-        form=Form(
-            action=visit.path("users", user.id, "remove"),
-            submit=_("Remove"),
-            fields=(),
-            cancel=visit.path("users", user.id),
-            error=error,
-            is_danger=True,
-        ),
+        submit=_("Remove"),
+        action=("users", user.id, "remove"),
+        cancel=("users", user.id),
+        error=error,
     )
 
 
 async def _form(visit: Visit, user: User | None = None) -> Form:
     _ = visit.language.translate
-    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
     numbers = (await public_numbers(visit.context, visit.actor, user_ids=[user.id]))[user.id] if user else []
     extension = user.extension.digits if user and user.extension else ""
     public = Field(
@@ -207,13 +204,7 @@ async def _form(visit: Visit, user: User | None = None) -> Form:
             Field(
                 name="department", label=_("Department"), value=user.department if user else "", maxlength=120
             ),
-            Field(
-                name="site_id",
-                label=_("Site"),
-                control="select",
-                value=str(user.site_id or "") if user else "",
-                choices=options(((site.id, site.name) for site in sites), none=_("No site")),
-            ),
+            await site_select(visit, user.site_id if user else None),
         ),
     )
 

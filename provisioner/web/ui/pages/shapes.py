@@ -1,10 +1,11 @@
 """What several pages share: a page that is one form, a page that asks for a yes, and turning over long lists."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from provisioner.services.users import Page as Some
-from provisioner.web.ui.fields import Form
+from provisioner.web.ui.fields import Field, Form
 from provisioner.web.ui.visit import Page, Visit
 
 
@@ -22,6 +23,32 @@ class ConfirmPage(Page):
     template: ClassVar[str] = "confirm.html"
     sentence: str
     form: Form
+
+
+def confirmation(
+    visit: Visit,
+    sentence: str,
+    *,
+    title: str,
+    submit: str,
+    action: Sequence[object],
+    cancel: Sequence[object],
+    fields: Sequence[Field] = (),
+    error: str = "",
+) -> ConfirmPage:
+    """The question before what cannot be undone; `action` and `cancel` are parts of paths, as `Visit.path` takes them."""
+    return ConfirmPage(
+        title=title,
+        sentence=sentence,
+        form=Form(
+            action=visit.path(*action),
+            submit=submit,
+            fields=fields,
+            cancel=visit.path(*cancel),
+            error=error,
+            is_danger=True,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,61 @@
+"""The answers of the phone door, and small things remembered between requests."""
+
+import random
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+
+from aiohttp import web
+
+from provisioner.access.addresses import Address
+from provisioner.access.authorization import BasicCredentials, DigestCredentials
+from provisioner.access.digest import digest_response
+from provisioner.access.evidence import Evidence
+from provisioner.access.verifier import Verifier
+from provisioner.services.phone_files import Served
+
+
+def come_back(soonest: int, latest: int) -> web.Response:
+    """Come back later, not all at once."""
+    return web.Response(status=503, headers={"Retry-After": str(random.randint(soonest, latest))})  # noqa: S311 - no secret
+
+
+def used_current(evidence: Evidence, verifier: Verifier) -> bool:
+    """Whether the phone showed the current password, not the replaced one."""
+    shown = evidence.credentials
+    if isinstance(shown, BasicCredentials):
+        return verifier.accepts_pair(shown.pair, now=float("inf"))
+    if not isinstance(shown, DigestCredentials):
+        return False
+    ha1 = verifier.ha1(shown.algorithm)
+    return ha1 is not None and digest_response(shown, ha1, method=evidence.method) == shown.response.lower()
+
+
+@lru_cache(maxsize=65_536)
+def mac_bytes(digits: str) -> bytes:
+    """The six bytes of a MAC."""
+    return bytes.fromhex(digits)
+
+
+@lru_cache(maxsize=65_536)
+def words_of(address: Address) -> str:
+    return str(address)
+
+
+def serve(request: web.BaseRequest, served: Served) -> web.Response:
+    tag = f'"{served.hash[:32]}"'
+    headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": "private, no-cache"}
+    asked = request.headers.get("If-None-Match")
+    if asked is not None and (tag in asked or asked.strip() == "*"):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=served.body, headers=headers)
+
+
+def plain_file(body: bytes, content_type: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
+
+
+@lru_cache(maxsize=65_536)
+def peer_address(text: str) -> Address:
+    """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
+    address = ip_address(text.partition("%")[0])
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

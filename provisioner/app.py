@@ -1,7 +1,6 @@
 """The composition root: settings in, listeners and background tasks out. The only place where everything meets."""
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -131,14 +130,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if hasattr(self, "queue"):
-            with contextlib.suppress(
-                Exception
-            ):  # the last chance: what cannot be written now is in the registrar
-                await self.queue.flush()
-        if hasattr(self, "fetches"):
-            with contextlib.suppress(Exception):  # the same: a log entry is no reason to hang at the end
-                await self.fetches.flush()
+        await self._write_the_rest()
         if hasattr(self, "doorkeeper"):
             self.doorkeeper.close()
         if hasattr(self, "store"):
@@ -148,6 +140,15 @@ class Server:
     def _devices_changed(self, changed: ChangedDevices) -> None:
         self.files.forget(changed)
         self.watching.wake()
+
+    async def _write_the_rest(self) -> None:
+        for part in ("queue", "fetches"):
+            if not hasattr(self, part):
+                continue
+            try:
+                await getattr(self, part).flush()
+            except Exception:  # the process ends: this must not keep it from closing the rest
+                log.exception("not everything could be written at the end", part=part)
 
     async def _listen_for_phones(self, tls: ssl.SSLContext) -> None:
         settings = self.settings

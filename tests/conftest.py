@@ -1,9 +1,11 @@
 """What all tests share: a clock that stands still, the use cases on both databases, and a loop that must not be blocked."""
 
 import functools
+import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
@@ -20,8 +22,17 @@ from tests.support.server import copies, opened_context, prepared
 __all__ = ["postgres_cluster", "postgres_url"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "postgres: needs PostgreSQL; leave out with -m 'not postgres'")
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """In CI every program is installed: a test that was skipped there was not run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.write_line(f"CI skips nothing, but {len(skipped)} tests were skipped.", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 BOTH_DATABASES = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)]

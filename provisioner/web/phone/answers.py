@@ -11,7 +11,19 @@ from provisioner.access.authorization import BasicCredentials, DigestCredentials
 from provisioner.access.digest import digest_response
 from provisioner.access.evidence import Evidence
 from provisioner.access.verifier import Verifier
+from provisioner.profiles.matching import FileMatch
+from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.services.phone_files import Served
+from provisioner.settings import ServerSettings
+
+
+def bootstrap_facts(settings: ServerSettings, match: FileMatch) -> BootstrapFacts:
+    """All that a public file may say."""
+    ca_url = f"{settings.http_base}/ca.pem" if settings.http_base else ""
+    server = BootstrapServer(https_url=settings.https_base, http_url=settings.http_base, ca_url=ca_url)
+    return BootstrapFacts(
+        server=server, base=f"{settings.https_base}/p", mac=match.mac or "", model=match.model or ""
+    )
 
 
 def come_back(soonest: int, latest: int) -> web.Response:

@@ -25,7 +25,6 @@ from provisioner.access.reasons import Reason
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
 from provisioner.pki.trust import Trust
 from provisioner.profiles.manifest import FileRule
-from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.services.change_feed import ChangeFeed
 from provisioner.services.context import Context
 from provisioner.services.fetch_log import FetchLog, Note
@@ -33,6 +32,7 @@ from provisioner.services.hints import take_hint
 from provisioner.services.phone_files import PhoneFiles, PhoneRecord
 from provisioner.web.listeners import BoundedRequestHandler
 from provisioner.web.phone.answers import (
+    bootstrap_facts,
     come_back,
     mac_bytes,
     peer_address,
@@ -349,17 +349,7 @@ class PhoneDoor:
         if match is None or match.file.role != "bootstrap":
             self._parts.counters.count("no-such-file")
             return web.Response(status=404)
-        settings = self._parts.context.settings
-        facts = BootstrapFacts(
-            server=BootstrapServer(
-                https_url=settings.https_base,
-                http_url=settings.http_base,
-                ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "",
-            ),
-            base=f"{settings.https_base}/p",
-            mac=match.mac or "",
-            model=match.model or "",
-        )
+        facts = bootstrap_facts(self._parts.context.settings, match)
         rendered = profiles.render_bootstrap(match.profile.id, match.file, facts)
         self._parts.counters.count("bootstrap")
         return plain_file(rendered.body, rendered.content_type)

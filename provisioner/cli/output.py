@@ -13,6 +13,8 @@ from provisioner.errors import ImportRefused, ProvisionerError
 
 WIDEST = 60
 """Characters of a cell in a table; JSON has all of them."""
+MOST_COMPLAINTS = 20
+"""Lines of a refused import that are shown to people; JSON has all of them."""
 
 
 def show_rows(
@@ -74,9 +76,18 @@ def show_problem(error: ProvisionerError, *, is_json: bool) -> None:
         return
     click.echo(error.detail or error.title, err=True)
     if isinstance(error, ImportRefused):
-        for row in error.data.get("rows", ()):
+        rows = error.data.get("rows", ())
+        for row in rows[:MOST_COMPLAINTS]:
             column = f", {row['column']}" if row["column"] else ""
             click.echo(f"  line {row['line']}{column}: {row['reason']}", err=True)
+        if len(rows) > MOST_COMPLAINTS:
+            more = len(rows) - MOST_COMPLAINTS
+            click.echo(f"  … and {more} more; --json lists every line.", err=True)
+        if any("user" in row["reason"].lower() and row["column"] in {"extension", "user"} for row in rows):
+            click.echo(
+                "Users that are not there yet are made with --create-users, from user and extension.",
+                err=True,
+            )
 
 
 def say(work: Work, sentence: str) -> None:

@@ -59,6 +59,8 @@ class Root(click.Group):
             cause = getattr(error, "orig", None) or error
             sentence = str(cause).strip().partition("\n")[0] or type(cause).__name__
             self._refuse(ctx, Unavailable(f"The database does not answer as it should: {sentence}"))
+        except BrokenPipeError:
+            raise  # the reader, such as `head`, has seen enough: click ends quietly
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""
             self._refuse(ctx, ProvisionerError(f"{name}{error.strerror or error}"))

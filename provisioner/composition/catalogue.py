@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -65,8 +66,10 @@ class Catalogue:
         try:
             return self.settings[name]
         except KeyError:
-            near = sorted(known for known in self.settings if name[:4] and name[:4] in known) or sorted(
-                self.settings
+            near = (
+                sorted(known for known in self.settings if name[:4] and name[:4] in known)
+                or get_close_matches(name[:60], self.settings, n=3)
+                or sorted(self.settings)
             )
             raise InvalidSetting(
                 f"There is no setting “{name[:60]}”. Near it: {', '.join(near[:8])}.", setting=name[:60]

@@ -50,6 +50,7 @@ class ChangeFeed:
         self._seen = {CONFIGURATION: 0, REGISTRATIONS: 0}
         self._lock = asyncio.Lock()
         self._round = 0
+        self._learnt = 0
         self._commits = 0
         self.is_behind = False
         store.on_commit = self._note_commit
@@ -64,6 +65,7 @@ class ChangeFeed:
     async def run(self) -> None:
         """Follow until cancelled; a failing database is tried again."""
         watcher = await _watcher(self._store)
+        self._woken.set()  # what others committed before the watcher was there, it does not see
         try:
             while True:
                 await _first(watcher.wait(), self._woken.wait())
@@ -85,11 +87,12 @@ class ChangeFeed:
         """Learn everything that is committed now. `is_behind` stays true until it is learned: a failure keeps it so."""
         round_before = self._round
         async with self._lock:
-            if self._round > round_before:
-                return  # a whole round began after this call: it has seen what this caller wants to know
+            if self._learnt > round_before:
+                return  # a whole round began after this call and ended well: it has seen what this caller wants to know
             self._round += 1
             commits = self._commits
             await self._learn()
+            self._learnt = self._round
             if commits == self._commits:
                 self.is_behind = False
 

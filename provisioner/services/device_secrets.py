@@ -40,8 +40,8 @@ def line_purpose(account: str) -> str:
     return f"line.secret:{account}"
 
 
-def furnish(device: Device, keyring: KeyRing) -> None:
-    """Give a new device its uid, path tokens and the phone's own random admin secrets."""
+def furnish(device: Device, keyring: KeyRing, *, profile: Profile) -> None:
+    """Give a new device its uid, path tokens and the phone's own random admin secrets, in characters its vendor takes."""
     device.uid = secrets.token_hex(16)
     token, action_token = new_url_token(), new_url_token()
     device.token, device.token_hash = (
@@ -50,8 +50,9 @@ def furnish(device: Device, keyring: KeyRing) -> None:
     )
     device.action_token = keyring.seal(action_token, purpose=purpose(device.uid, "action_token"))
     device.action_hash = hash_secret(action_token).hex()
+    typable = PasswordRule(alphabet=frozenset(profile.password_alphabet) or None)
     device.admin_password = keyring.seal(
-        generate_password(length=16), purpose=purpose(device.uid, "admin_password")
+        generate_password(typable, length=16), purpose=purpose(device.uid, "admin_password")
     )
     device.admin_pin = keyring.seal(generate_pin(8), purpose=purpose(device.uid, "admin_pin"))
 

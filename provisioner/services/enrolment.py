@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -59,9 +60,15 @@ def find_model(context: Context, profile_id: str, model_id: str) -> tuple[Profil
             for profile in context.profiles.all.values()
             for model_id in profile.models
         ]
-        raise UnknownModel(
-            f"No vendor profile knows {profile_id[:40]}/{model_id[:40]}.", field="model", models=known
-        )
+        asked = f"{profile_id[:40]}/{model_id[:40]}".removesuffix("/")
+        by_fold = {name.casefold(): name for name in known}
+        by_fold |= {name.partition("/")[2].casefold(): name for name in known}
+        near = dict.fromkeys(by_fold[text] for text in get_close_matches(asked.casefold(), by_fold, n=3))
+        if near:
+            raise UnknownModel(
+                f"No vendor profile knows {asked}. Near it: {', '.join(near)}.", field="model", models=known
+            )
+        raise UnknownModel(f"No vendor profile knows {asked}.", field="model", models=known)
     return profile, model
 
 
@@ -156,7 +163,7 @@ async def enrol_in(
         changed_seq=sequence(session),
         created_at=context.clock(),
     )
-    furnish(device, context.keyring)
+    furnish(device, context.keyring, profile=found)
     chosen = choose_password(password, tenant=tenant, profile=found, device=device)
     replace_password(device, chosen, keyring=context.keyring, clock=context.clock, keep_previous=False)
     line = new_line(device, context.keyring, position=1)

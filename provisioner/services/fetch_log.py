@@ -89,7 +89,8 @@ class FetchLog:
             await self._arrived.wait()
             self._arrived.clear()
             try:
-                await self.flush()
+                # a transaction that is cut off would keep the database locked: the last `flush` waits for it
+                await asyncio.shield(self.flush())
             except (SQLAlchemyError, ProvisionerError, OSError) as error:
                 log.warning(
                     "fetch log cannot be written; it is kept in memory",

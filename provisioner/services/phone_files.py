@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 from sqlalchemy import update
 
-from provisioner.access.addresses import Network, parse_address
+from provisioner.access.addresses import Address, Network, is_within, parse_address
 from provisioner.access.gate import ClaimWindow, Gate, Subject
 from provisioner.access.policies.named import policy as read_policy
 from provisioner.composition.phone_config import PhoneConfig
@@ -115,6 +115,19 @@ class PhoneFiles:
             task.add_done_callback(lambda _: self._loading.pop(mac, None))
         return await asyncio.shield(task)
 
+    async def is_asked_in_clear(self, source: Address) -> bool:
+        """Whether strangers at this address are asked for credentials over http: so must be phones of other tenants (T1)."""
+        networks = self._clear_text
+        while networks is None:
+            news = self._news
+            async with self._context.store.quick() as quick:
+                networks = await read_clear_text_networks(quick)
+            if news != self._news:
+                networks = None
+            else:
+                self._clear_text = networks
+        return is_within(source, networks)
+
     async def file(self, record: PhoneRecord, rule: FileRule) -> Served:
         """The file of a device that was allowed to have it; NotFound when the device is gone meanwhile."""
         served = record.files.get(rule.id)
@@ -129,15 +142,20 @@ class PhoneFiles:
 
     async def note_agent(self, record: PhoneRecord, *, agent: str, firmware: str) -> None:
         """A phone told a new firmware: its file may differ from now on."""
+        before = record.agent, record.firmware
         record.agent = agent
         firmware = plain(firmware, limit=40)
         if not firmware or firmware == record.firmware:
             return
         record.firmware = firmware
-        async with self._context.store.change() as session:
-            values = {"firmware": firmware, "agent": plain(agent, limit=200)}
-            await session.execute(update(Device).where(Device.id == record.device_id).values(**values))
-            await touch(session, [record.device_id])
+        try:
+            async with self._context.store.change() as session:
+                values = {"firmware": firmware, "agent": plain(agent, limit=200)}
+                await session.execute(update(Device).where(Device.id == record.device_id).values(**values))
+                await touch(session, [record.device_id])
+        except BaseException:
+            record.agent, record.firmware = before  # not stored: the next request tells it again
+            raise
         self._drop(record.mac)
 
     async def note_new_password(self, record: PhoneRecord) -> None:

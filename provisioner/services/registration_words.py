@@ -109,7 +109,8 @@ def hear(session: AsyncSession, account: Account, event: RegistrationEvent) -> N
     if contacts is not None:
         _keep(session, account, _word(account, event, contact=FLOOR, ending=ending))
         for contact in contacts:
-            _keep(session, account, _listed(account, event, contact))
+            if _bare(contact.uri) != FLOOR:  # one without a URI would stand in the place of the floor
+                _keep(session, account, _listed(account, event, contact))
     elif uri and event.kind in _GONE:
         _keep(session, account, _word(account, event, contact=uri, ending=ending))
     elif uri:

@@ -64,7 +64,8 @@ class RegistrationQueue:
             await self._arrived.wait()
             self._arrived.clear()
             try:
-                await self.flush()
+                # a transaction that is cut off would keep the database locked: the last `flush` waits for it
+                await asyncio.shield(self.flush())
             except (SQLAlchemyError, ProvisionerError, OSError) as error:
                 log.warning(
                     "registration events wait for the database",

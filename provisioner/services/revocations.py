@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from provisioner.model import ApiToken, Device, Revocation
+from provisioner.model import ApiToken, Device, FunctionKey, Revocation, SettingValue
 from provisioner.model.store import Store, sequence
 from provisioner.services.context import Context
 
@@ -56,10 +57,23 @@ async def apply_revocations(store: Store, data: Path) -> list[str]:
                 )
             )
         for ref in devices:
-            await session.execute(delete(Device).where(Device.uid == ref.partition(":")[2]))
+            await _remove_device(session, ref.partition(":")[2])
         for ref in tokens:
             await session.execute(delete(ApiToken).where(ApiToken.public_id == ref.partition(":")[2]))
     return sorted(devices | tokens)
+
+
+async def _remove_device(session: AsyncSession, uid: str) -> None:
+    """With its own settings and keys: a new device may get its number."""
+    found = (
+        await session.execute(select(Device.id, Device.tenant_id).where(Device.uid == uid))
+    ).one_or_none()
+    if found is None:
+        return
+    for table in (SettingValue, FunctionKey):
+        own = (table.tenant_id == found.tenant_id) & (table.scope == "device") & (table.ref == str(found.id))
+        await session.execute(delete(table).where(own))
+    await session.execute(delete(Device).where(Device.id == found.id))
 
 
 async def _remember_again(store: Store, data: Path, known: set[str]) -> set[str]:

@@ -307,10 +307,16 @@ def _networks(field: str, value: Any) -> list[str]:
     parts = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
     if len(parts) > MOST_NETWORKS:
         raise BadInput(f"At most {MOST_NETWORKS} networks.", field=field)
+    return [_network(field, str(part)) for part in parts]
+
+
+def _network(field: str, text: str) -> str:
     try:
-        return [str(ip_network(str(part), strict=False)) for part in parts]
-    except ValueError as error:
-        raise BadInput(f"A network is written like 192.0.2.0/24: {error}.", field=field) from None
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise BadInput(
+            f"A network is written like 192.0.2.0/24; “{text[:60]}” is not one.", field=field
+        ) from None
 
 
 def _flag(field: str, value: Any) -> bool:

@@ -133,6 +133,7 @@ async def test_a_database_that_fails_for_a_while_loses_nothing(
     async with _running(listener):
         await update_device(context, SYSTEM, device_id=device.id, note="new")
         await listener.until(device.id)
+        await listener.feed.catch_up()  # it may have heard before the commit was announced
     assert not listener.feed.is_behind
 
 
@@ -155,3 +156,44 @@ async def test_while_learning_everybody_still_waits(
     assert seen[0] is True
     assert len(seen) <= 2
     assert not listener.feed.is_behind
+
+
+async def test_a_round_that_failed_teaches_nobody_anything(
+    context: Context, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited behind a failed round learns by itself, and is not served from memory as if all were known."""
+    device = await device_of(context, tenant)
+    listener = Listener(context)
+    await listener.feed.start()
+    learn, rounds = listener.feed._learn, 0
+
+    async def flaky() -> None:
+        nonlocal rounds
+        rounds += 1
+        await asyncio.sleep(0)
+        if rounds <= 2:
+            raise OperationalError("SELECT", {}, Exception("gone away"))
+        await learn()
+
+    monkeypatch.setattr(listener.feed, "_learn", flaky)
+    await update_device(context, SYSTEM, device_id=device.id, note="new")
+    answers = await asyncio.gather(*(listener.feed.catch_up() for _ in range(5)), return_exceptions=True)
+    assert [type(answer) for answer in answers[:2]] == [OperationalError] * 2
+    assert answers[2:] == [None] * 3
+    assert device.id in listener.ids
+    assert not listener.feed.is_behind
+
+
+async def test_what_others_committed_before_the_feed_runs_is_learnt(context: Context, tenant: Tenant) -> None:
+    """At the start and after a fault of the watcher: SQLite tells a new watcher only of what comes after it."""
+    device = await device_of(context, tenant)
+    listener = Listener(context)
+    await listener.feed.start()
+    async with _elsewhere(context) as other:
+        await update_device(other, SYSTEM, device_id=device.id, note="new")
+    task = asyncio.create_task(listener.feed.run())
+    try:
+        await listener.until(device.id)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -318,3 +318,12 @@ async def test_a_device_that_was_removed_takes_its_words_along(line: Line) -> No
     async with line.context.store.read() as session:
         assert (await session.execute(select(Binding))).scalars().all() == []
     assert await apply_events(line.context, [line.event("refresh", 5)]) == 0
+
+
+async def test_a_listed_contact_without_a_uri_is_no_contact(line: Line) -> None:
+    await line.hear(line.event("register", 0, cseq=1))
+    empty = tuple(
+        Contact(uri, line.start + timedelta(seconds=300)) for uri in ("", "<>", ";expires=300", "!")
+    )
+    await line.hear(line.event("unregister", 5, cseq=2, contacts=empty))
+    assert await line.state() == "unregistered"

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from provisioner.errors import NotFound
-from provisioner.model import Revocation, Tenant
+from provisioner.model import Revocation, SettingValue, Tenant
 from provisioner.model.store import Store
 from provisioner.services.api_tokens import TokenBook, create_token, revoke_token
 from provisioner.services.context import SYSTEM, Context
@@ -47,6 +47,9 @@ async def test_a_restored_backup_brings_no_revoked_device_or_token_back(tmp_path
         assert await book.actor(token.text, address="") is None
         assert await book.actor(other.text, address="") is not None
         assert await is_revoked(store, f"device:{gone.uid}")
+        own = select(SettingValue).where(SettingValue.scope == "device")
+        async with store.read() as session:  # SQLite gives a number out again to the next device
+            assert (await session.execute(own)).all() == []
     finally:
         await store.close()
 

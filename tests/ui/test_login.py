@@ -106,3 +106,22 @@ async def test_guessing_is_slowed_down(site: Site) -> None:
                 return
         await asyncio.sleep(0)
     raise AssertionError("thirty wrong passwords in a row were not slowed down")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=foo", b"name=a&password=b"),
+        ("application/x-www-form-urlencoded", b"name=\xff&password=b"),
+        ("application/x-www-form-urlencoded; charset=utf-7", b"name=a&password=+2AA-"),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=a", b"--b\r\n\r\nx"),
+        (
+            "multipart/form-data; boundary=a",
+            b"--a\r\nContent-Disposition: form-data; name=x\r\nContent-Transfer-Encoding: foo\r\n\r\nx\r\n--a--\r\n",
+        ),
+    ],
+)
+async def test_a_form_that_is_none_is_bad_input(site: Site, kind: str, body: bytes) -> None:
+    async with site.browser().post("/login", data=body, headers={"Content-Type": kind}) as response:
+        assert response.status == 422

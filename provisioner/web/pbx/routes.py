@@ -18,6 +18,9 @@ BASE = "/pbx/v1"
 MAX_BODY = 64 * 1024 * 1024
 """A full state of 100,000 contacts fits."""
 
+LARGE_BODY = 256 * 1024
+"""From here on a body is read in a thread."""
+
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 
@@ -53,7 +56,9 @@ async def post_registrations(request: web.Request, actor: Actor) -> web.StreamRe
 async def put_registrations(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The registrar's whole state: what it does not list is not registered."""
     context, queue = request.config_dict[CONTEXT], request.config_dict[QUEUE]
-    at, contacts = read_snapshot(await _json(request), now=context.clock())
+    body, now = await _json(request), context.clock()
+    # a large one takes a second: not on the event loop
+    at, contacts = await asyncio.to_thread(lambda: read_snapshot(body, now=now))
     await queue.drained()
     return web.json_response({"changed": await reconcile(context, actor, at=at, contacts=contacts)})
 
@@ -83,8 +88,10 @@ def _guarded(
 async def _json(request: web.Request) -> object:
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return json.loads(await request.read())
+            body = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    try:
+        return json.loads(body) if len(body) < LARGE_BODY else await asyncio.to_thread(json.loads, body)
     except (ValueError, RecursionError):
         raise BadInput("The body is not JSON.") from None

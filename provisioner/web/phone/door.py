@@ -139,7 +139,11 @@ class PhoneDoor:
         now = self._now()
         verdict = parts.gate.judge(evidence, record.subject, now=now)
         if verdict.outcome is not Outcome.ALLOW or not record.device_id:
-            return self._refuse(request, asked, record=record, verdict=verdict, evidence=evidence, now=now)
+            needs_tls = verdict.reason is Reason.NEEDS_TLS
+            status = 403 if needs_tls and not await parts.files.is_asked_in_clear(evidence.source) else 401
+            return self._refuse(
+                request, asked, record=record, verdict=verdict, evidence=evidence, now=now, status=status
+            )
         match = next((match for match in asked.matches if match.profile.id == record.profile), None)
         if match is None:
             return self._other_vendor(request, asked, record=record, evidence=evidence, now=now)
@@ -245,6 +249,7 @@ class PhoneDoor:
         verdict: Verdict,
         evidence: Evidence,
         now: float,
+        status: int = 401,
     ) -> web.Response:
         """The same answer for an unknown address, a wrong password and a locked device."""
         parts = self._parts
@@ -256,7 +261,6 @@ class PhoneDoor:
                 for name, value in verdict.data.items()
             }
         )
-        status = 403 if verdict.reason is Reason.NEEDS_TLS else 401
         known = record.device_id or None
         parts.log.note(
             Note(
@@ -321,7 +325,10 @@ class PhoneDoor:
     async def _learn_agent(self, record: PhoneRecord, agent: str) -> PhoneRecord:
         seen = self._parts.context.profiles.identify_agent(agent)
         firmware = seen.firmware if seen is not None and seen.profile_id == record.profile else ""
-        await self._parts.files.note_agent(record, agent=agent, firmware=firmware)
+        try:
+            await self._parts.files.note_agent(record, agent=agent, firmware=firmware)
+        except (StorageFull, Unavailable):  # the phone gets the file it had; the next request tells it again
+            return record
         return record if not record.is_stale else await self._parts.files.record(record.mac)
 
     async def _settle(self, record: PhoneRecord, evidence: Evidence, verdict: Verdict) -> Verdict | None:
@@ -336,7 +343,10 @@ class PhoneDoor:
                 return Verdict(Outcome.CHALLENGE, Reason.WINDOW_CLAIMED, data={"source": address})
         if record.has_previous and used_current(evidence, record.subject.verifier):
             record.has_previous = False
-            await self._parts.files.note_new_password(record)
+            try:
+                await self._parts.files.note_new_password(record)
+            except (StorageFull, Unavailable):  # no reason to turn the phone away; its next request ends it
+                record.has_previous = True
         return None
 
     def _public(self, asked: FileRequest) -> web.Response:

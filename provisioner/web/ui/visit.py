@@ -82,9 +82,15 @@ class Visit:
         return (start + tail or "/") + (f"?{urlencode(wanted)}" if wanted else "")
 
     async def posted(self) -> dict[str, str]:
-        """The fields of a form, files left out."""
-        form = await self.request.post()
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+        """The fields of a form, files left out; BadInput when it is none, or in no character set that there is."""
+        try:
+            form = await self.request.post()
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            for name, value in fields.items():
+                (name + value).encode()  # some character sets hold halves of characters
+        except (ValueError, LookupError, RuntimeError):
+            raise BadInput("The form cannot be read.") from None
+        return fields
 
     def show(self, page: Page, *, status: int = 200) -> web.Response:
         """A page as HTML."""

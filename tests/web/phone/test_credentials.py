@@ -15,7 +15,7 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.tenants import update_tenant
+from provisioner.services.tenants import create_tenant, update_tenant
 from tests.services.places import GOOD_PASSWORD, device_of
 from tests.support.server import RunningServer
 from tests.web.phone.conftest import Desk
@@ -272,6 +272,22 @@ async def test_a_network_where_clear_text_was_allowed_gets_files_over_http(desk:
     assert (await desk.fetch(source=STRANGER, tls=False)).status == 403
     await _networks(desk, "127.0.0.0/24", is_clear_text_allowed=False)
     assert (await desk.fetch(tls=False)).status == 403
+
+
+async def test_where_one_tenant_allows_clear_text_phones_of_others_look_like_strangers(desk: Desk) -> None:
+    """T1, T27: 403 for some addresses and 401 for the rest would tell which ones are registered."""
+    context = desk.server.context
+    other = await create_tenant(context, SYSTEM, key="open", name="Open", sip_domain="open.test")
+    await update_tenant(
+        context, SYSTEM, tenant_id=other.id, networks=["127.0.0.0/24"], is_clear_text_allowed=True
+    )
+    known = await desk.phone.ask(desk.path, tls=False)
+    unknown = await desk.phone.ask("/p/000413FFFFF1.xml", tls=False)
+    assert known.shape == unknown.shape
+    assert (await desk.fetch(tls=False)).status == 401
+    assert (await desk.log())[0].reason == "needs-tls"
+    await update_tenant(context, SYSTEM, tenant_id=other.id, is_clear_text_allowed=False)
+    assert (await desk.phone.ask(desk.path, tls=False)).status == 403
 
 
 # ---- forwarded ----------------------------------------------------------------------------------------------------

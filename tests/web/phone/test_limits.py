@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import shutil
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from provisioner.clock import SteppedClock
+from provisioner.errors import StorageFull
 from provisioner.services import installation
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol, reveal, update_device
+from provisioner.services.enrolment import enrol, get_device, reveal, update_device
 from provisioner.services.tenants import update_tenant
 from provisioner.web import listeners
 from provisioner.web.phone.door import PhoneDoor
@@ -164,3 +166,18 @@ async def test_no_secret_reaches_the_log(
     canaries += [reveal(context, device, name) for name in ("action_token", "admin_password", "admin_pin")]
     assert [canary for canary in canaries if canary in written] == []
     assert len(entries) >= 6
+
+
+async def test_a_full_disk_turns_no_phone_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be noted now (a new firmware) is noted with a later request."""
+    agent = {"User-Agent": "Mozilla/4.0 (compatible; snomD785-SIP 10.1.175.16 1.1.3-u)"}
+
+    def full(*_: object) -> AbstractAsyncContextManager[None]:
+        raise StorageFull("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.server.context.store, "change", full)
+        assert [(await desk.fetch(headers=agent)).status for _ in range(2)] == [200, 200]
+    assert (await desk.fetch(headers=agent)).status == 200
+    device = await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)
+    assert device.firmware == "10.1.175.16"

@@ -22,6 +22,10 @@ _TITLES = {
     503: message("The server is busy; try again in a moment"),
     507: message("The server has no room to store this; nothing was changed"),
 }
+_ADVICE = {
+    403: message("Ask somebody who may do this: an admin, or the operator of this server."),
+    404: message("It may have been removed, or the address has a typing error."),
+}
 _FALLBACK = message("Something went wrong on the server")
 
 
@@ -32,6 +36,7 @@ class ErrorPage(Page):
     template: ClassVar[str] = "error.html"
     status: int
     sentence: str
+    advice: str
 
 
 def error_page(visit: Visit, error: ProvisionerError | web.HTTPException) -> web.Response:
@@ -42,7 +47,13 @@ def error_page(visit: Visit, error: ProvisionerError | web.HTTPException) -> web
         sentence = visit.say(error)
     title = visit.language.translate(_TITLES.get(status, _FALLBACK))
     response = visit.show(
-        ErrorPage(title=title, status=status, sentence="" if sentence == title else sentence), status=status
+        ErrorPage(
+            title=title,
+            status=status,
+            sentence="" if sentence.removesuffix(".") == title else sentence,
+            advice=visit.language.translate(_ADVICE[status]) if status in _ADVICE else "",
+        ),
+        status=status,
     )
     if isinstance(error, ProvisionerError) and "retry_after" in error.data:
         response.headers["Retry-After"] = str(error.data["retry_after"])

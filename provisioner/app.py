@@ -38,7 +38,8 @@ from provisioner.web.identity import CONTEXT, DOORKEEPER, QUEUE, TOKENS
 from provisioner.web.listeners import listen_for_people, listen_for_phones
 from provisioner.web.pbx.routes import add_pbx
 from provisioner.web.phone.counters import DoorCounters
-from provisioner.web.phone.door import DoorParts, PhoneDoor
+from provisioner.web.phone.door import PhoneDoor
+from provisioner.web.phone.parts import DoorParts
 from provisioner.web.problems import problems
 from provisioner.web.status import PARTS, add_status
 from provisioner.web.ui.routes import add_ui, prepare_pages

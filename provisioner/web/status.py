@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from provisioner.errors import ProvisionerError
 from provisioner.web.health import HEALTH
 from provisioner.web.identity import CONTEXT, QUEUE
-from provisioner.web.phone.door import DoorParts
+from provisioner.web.phone.parts import DoorParts
 
 PARTS = web.AppKey("parts", DoorParts)
 _REGISTRY = web.AppKey("registry", CollectorRegistry)

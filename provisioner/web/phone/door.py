@@ -6,7 +6,6 @@ It works below aiohttp's routing, because every microsecond here is paid by ever
 import asyncio
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,19 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from provisioner.access.addresses import Address, came_by_tls, client_address
 from provisioner.access.authorization import parse_authorization
 from provisioner.access.evidence import Evidence
-from provisioner.access.gate import Gate
 from provisioner.access.lockout import Barrier
 from provisioner.access.policies.evaluation import Outcome, Verdict
 from provisioner.access.policies.expression import Condition
 from provisioner.access.reasons import Reason
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
-from provisioner.pki.trust import Trust
 from provisioner.profiles.manifest import FileRule
-from provisioner.services.change_feed import ChangeFeed
-from provisioner.services.context import Context
-from provisioner.services.fetch_log import FetchLog, Note
+from provisioner.services.fetch_log import Note
 from provisioner.services.hints import take_hint
-from provisioner.services.phone_files import PhoneFiles, PhoneRecord
+from provisioner.services.phone_files import PhoneRecord
 from provisioner.web.listeners import BoundedRequestHandler
 from provisioner.web.phone.answers import (
     bootstrap_facts,
@@ -41,7 +36,7 @@ from provisioner.web.phone.answers import (
     used_current,
     words_of,
 )
-from provisioner.web.phone.counters import DoorCounters
+from provisioner.web.phone.parts import Connection, DoorParts
 from provisioner.web.phone.requests import ActionRequest, CertificateRequest, FileRequest, RequestParser
 
 log = structlog.get_logger()
@@ -51,29 +46,6 @@ _ALLOW: Final = "GET, HEAD"
 PROFILE_BROKEN: Final = "profile-broken"
 SHORTEST_LOCK: Final = 60.0
 """Seconds; what refuses for less is a delay, which is not worth storing."""
-
-
-@dataclass(frozen=True, slots=True)
-class DoorParts:
-    """What one process's doors share."""
-
-    context: Context
-    gate: Gate
-    files: PhoneFiles
-    feed: ChangeFeed
-    log: FetchLog
-    trust: Trust
-    ca_pem: bytes
-    counters: DoorCounters
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """The same for every request of a connection: the peer, and what its verified certificate says."""
-
-    peer: Address
-    certificate_mac: bytes | None
-    certificate_problem: str | None
 
 
 class PhoneDoor:
@@ -219,10 +191,10 @@ class PhoneDoor:
             token=asked.token,
         )
 
-    def _connection(self, request: web.BaseRequest) -> _Connection:
+    def _connection(self, request: web.BaseRequest) -> Connection:
         """What is the same for every request of a connection: the peer and its verified certificate."""
         protocol = request.protocol
-        known: _Connection | None = getattr(protocol, "connection_facts", None)
+        known: Connection | None = getattr(protocol, "connection_facts", None)
         if known is not None:
             return known
         transport = request.transport
@@ -231,7 +203,7 @@ class PhoneDoor:
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         address = peer_address(peer[0] if peer else "::")
         shown = self._parts.trust.identify_der(der) if der else None
-        facts = _Connection(
+        facts = Connection(
             peer=address,
             certificate_mac=bytes.fromhex(shown.mac.digits) if shown and shown.mac else None,
             certificate_problem=shown.reason or None if shown and not shown.mac else None,

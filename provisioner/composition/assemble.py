@@ -15,7 +15,7 @@ from provisioner.composition.phone_config import (
     PhoneConfig,
     ServerFacts,
 )
-from provisioner.composition.time_rule import time_rule
+from provisioner.composition.time_rule import TimeRule, time_rule
 
 _DEFAULT_PORT = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
@@ -62,9 +62,18 @@ class StoredDevice:
 
 
 def assemble(
-    catalogue: Catalogue, stored: StoredDevice, *, shape: Shape, server: ServerFacts, today: date
+    catalogue: Catalogue,
+    stored: StoredDevice,
+    *,
+    shape: Shape,
+    server: ServerFacts,
+    today: date,
+    rule: TimeRule | None = None,
 ) -> PhoneConfig:
-    """Compose settings, fill every line and key slot, and name what has no place on this model."""
+    """Compose settings, fill every line and key slot, and name what has no place on this model.
+
+    `rule` is that of the composed time zone when the caller has it; finding it reads files.
+    """
     settings = _with_device_secrets(compose(catalogue, stored.layers), stored)
     lines = _lines(stored.lines, settings, shape.lines)
     layers = [_line_keys(lines, shape), *stored.key_layers]
@@ -84,7 +93,7 @@ def assemble(
         settings=settings,
         lines=lines,
         keys=tuple(_labelled(key, settings) for key in keys),
-        time=time_rule(settings["timezone"].value, since=today),
+        time=rule or time_rule(settings["timezone"].value, since=today),
         warnings=_warnings(stored, shape, left_over),
     )
 

@@ -13,7 +13,7 @@ from provisioner.access.addresses import Network
 from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
 from provisioner.composition.compose import KeyLayer, Layer
 from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
-from provisioner.composition.time_rule import time_rule
+from provisioner.composition.time_rule import TimeRule, time_rule
 from provisioner.errors import Unavailable
 from provisioner.model import Device, FunctionKey, InternalNumber, Line, SettingValue, Site, Tenant, User
 from provisioner.model.store import AnyRow, Quick
@@ -98,15 +98,19 @@ async def compose_parts(context: Context, parts: Parts) -> PhoneConfig:
     """What the device should be now. The first look at a time zone reads files and counts through years: in a thread."""
     today = context.clock().date()
     zone = _zone(context, parts.stored.layers)
-    if (zone, today) not in _ZONES_KNOWN:
-        await asyncio.to_thread(time_rule, zone, since=today)
-        if len(_ZONES_KNOWN) > 2_000:
-            _ZONES_KNOWN.clear()
-        _ZONES_KNOWN.add((zone, today))
-    return assemble(context.catalogue, parts.stored, shape=parts.shape, server=parts.server, today=today)
+    rule = _RULES.get((zone, today))
+    if rule is None:
+        rule = await asyncio.to_thread(time_rule, zone, since=today)
+        if len(_RULES) >= MOST_RULES:
+            _RULES.clear()
+        _RULES[zone, today] = rule
+    return assemble(
+        context.catalogue, parts.stored, shape=parts.shape, server=parts.server, today=today, rule=rule
+    )
 
 
-_ZONES_KNOWN: set[tuple[str, date]] = set()
+MOST_RULES = 2_000
+_RULES: dict[tuple[str, date], TimeRule] = {}
 
 
 def _zone(context: Context, layers: Sequence[Layer]) -> str:

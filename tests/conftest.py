@@ -47,7 +47,7 @@ def _vendor_profiles_are_read_once() -> Iterator[None]:
     def shipped() -> object:
         from provisioner.composition.catalogue import load_catalogue
 
-        return real(installation.PROFILES, settings=load_catalogue().settings)
+        return real(installation.PROFILES, settings=load_catalogue().phone_settings)
 
     def load(folder: Path, *, settings: object) -> object:
         return shipped() if folder == installation.PROFILES else real(folder, settings=settings)  # type: ignore[arg-type]

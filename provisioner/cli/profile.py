@@ -33,7 +33,7 @@ def profile() -> None:
 @with_work
 async def list_(work: Work, /, *, folder: Path | None) -> None:
     """List vendors and their models (profile/model is what `device add` takes)."""
-    profiles = load_profiles(_folder(work, folder), settings=load_catalogue().settings)
+    profiles = load_profiles(_folder(work, folder), settings=load_catalogue().phone_settings)
     rows: list[dict[str, Any]] = [
         {
             "model": f"{found.id}/{model.id}",
@@ -58,7 +58,7 @@ async def list_(work: Work, /, *, folder: Path | None) -> None:
 @with_work
 async def show(work: Work, /, *, name: str, folder: Path | None) -> None:
     """Show one profile: its files in the order phones ask, and what cannot be set; or one model of it."""
-    profiles = load_profiles(_folder(work, folder), settings=load_catalogue().settings)
+    profiles = load_profiles(_folder(work, folder), settings=load_catalogue().phone_settings)
     profile_id, _, model_id = name.partition("/")
     found = profiles.all.get(profile_id)
     if found is None:

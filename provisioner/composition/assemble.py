@@ -31,6 +31,18 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFacts:
+    """The shared line that a line stands for."""
+
+    name: str
+    account: str
+    mode: str
+    appearances: int
+    is_barge_in: bool
+    is_private_hold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredLine:
     """A line as it is stored, with the user it stands for (empty strings when nobody)."""
 
@@ -40,6 +52,7 @@ class StoredLine:
     password: str
     user_name: str = ""
     extension: str = ""
+    shared: SharedFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +136,21 @@ def _line(line: StoredLine | None, position: int, settings: Mapping[str, Compose
     # the device account (line 1) stays registered with nobody on it: emergency and hotdesk codes are dialled from it
     transport = settings["sip_transport"].value
     domain = settings["sip_domain"].value
+    shared = line.shared
+    is_sca = shared is not None and shared.mode == "sca"
+    name = shared.name if shared else line.user_name
     return LineConfig(
         position=position,
         kind=line.kind,
         is_active=True,
         extension=line.extension,
-        label=line.extension or line.user_name or line.account,
-        display_name=line.user_name or line.account,
-        account=line.account,
+        label=line.extension or name or line.account,
+        display_name=name or line.account,
+        account=shared.account if shared and is_sca else line.account,
+        auth_user=line.account,
+        appearances=shared.appearances if shared and is_sca else 0,
+        is_barge_in=shared is not None and shared.is_barge_in,
+        is_private_hold=shared is not None and shared.is_private_hold,
         password=line.password,
         domain=domain,
         registrar=settings["registrar_host"].value or domain,

@@ -39,6 +39,8 @@ class Setting:
     minimum: int | None = None
     maximum: int | None = None
     merge: str = "replace"
+    reach: str = "phone"
+    """phone: vendor profiles write it; pbx: only the PBX directory tells it."""
 
     @property
     def is_secret(self) -> bool:
@@ -60,6 +62,11 @@ class Catalogue:
     settings: Mapping[str, Setting]
     groups: Mapping[str, str]
     defaults: Mapping[str, Composed]
+
+    @property
+    def phone_settings(self) -> Mapping[str, Setting]:
+        """Those that phones carry: what every vendor profile must write or call unsupported."""
+        return {name: setting for name, setting in self.settings.items() if setting.reach == "phone"}
 
     def __getitem__(self, name: str) -> Setting:
         """The setting, or InvalidSetting with the nearest names."""

@@ -44,7 +44,10 @@ class LineConfig:
     extension: str = ""
     label: str = ""
     display_name: str = ""
-    account: str = ""  # SIP user name, also the digest user
+    account: str = ""  # SIP user name: the address of record that the phone registers
+    auth_user: str = (
+        ""  # digest user; the account itself but on a shared line, where each device proves itself
+    )
     password: str = field(default="", repr=False)
     domain: str = ""  # SIP domain, also the digest realm
     registrar: str = ""  # host
@@ -52,6 +55,23 @@ class LineConfig:
     transport: str = "udp"  # udp | tcp | tls
     outbound_proxy: str = ""
     outbound_proxy_port: int = 0
+    appearances: int = 0  # of a shared line (BroadSoft-style shared call appearances); 0: not shared
+    is_barge_in: bool = False
+    is_private_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DialRule:
+    """One kind of number that is complete, and dialled at once, as soon as it is typed.
+
+    `prefix` is literal (digits, * and #), followed by `digits` more digits (at least and at most). `kind` says what it
+    is: internal, pickup, group_pickup, hotdesk, emergency.
+    """
+
+    prefix: str
+    least: int = 0
+    most: int = 0
+    kind: str = "internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,7 @@ class PhoneConfig:
     lines: tuple[LineConfig, ...]
     time: TimeRule
     keys: tuple[KeyConfig, ...] = ()
+    dial_plan: tuple[DialRule, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
     def value(self, name: str) -> Any:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from provisioner.model.base import Base
@@ -53,6 +53,12 @@ class Device(Base):
     served_hash: Mapped[str] = mapped_column(String(64), default="")
     served_revision: Mapped[int] = mapped_column(default=0)
     note: Mapped[str] = mapped_column(String(500), default="")
+    is_hotdesk: Mapped[bool] = mapped_column(default=False)
+    """Users may log in on it (R3.1); its line 1 is of the kind hotdesk."""
+    place: Mapped[str] = mapped_column(String(120), default="")
+    """Floor and room, for emergency calls."""
+    emergency_caller_id: Mapped[str] = mapped_column(String(32), default="")
+    """Number shown on emergency calls; empty takes the site's."""
     created_at: Mapped[datetime]
     lines: Mapped[list["Line"]] = relationship(
         back_populates="device", order_by="Line.position", cascade="all, delete-orphan", lazy="raise"
@@ -63,7 +69,17 @@ class Line(Base):
     """A position on a device; each has a SIP account of its own. Position 1 always exists: the device account."""
 
     __tablename__ = "lines"
-    __table_args__ = (UniqueConstraint("device_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("device_id", "position"),
+        # R3.2 held by the database: whoever commits second meets this, whatever the node
+        Index(
+            "uq_lines_hotdesk_user",
+            "user_id",
+            unique=True,
+            sqlite_where=text("kind = 'hotdesk' AND user_id IS NOT NULL"),
+            postgresql_where=text("kind = 'hotdesk' AND user_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
@@ -74,6 +90,9 @@ class Line(Base):
     """SIP password, sealed."""
     kind: Mapped[str] = mapped_column(String(10), default="empty")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    shared_line_id: Mapped[int | None] = mapped_column(
+        ForeignKey("shared_lines.id", ondelete="SET NULL"), index=True
+    )
     device: Mapped[Device] = relationship(back_populates="lines", lazy="raise")
 
 
@@ -107,6 +126,33 @@ class FunctionKey(Base):
     type: Mapped[str] = mapped_column(String(20))
     target: Mapped[str] = mapped_column(String(200), default="")
     label: Mapped[str] = mapped_column(String(99), default="")
+    line: Mapped[int] = mapped_column(default=1)
+    target_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    """The user whose extension (and name) the key follows; then `target` and an empty `label` are filled from it."""
+    target_number_id: Mapped[int | None] = mapped_column(
+        ForeignKey("internal_numbers.id", ondelete="CASCADE"), index=True
+    )
+    """The same for an internal number that is no user's: a group, a menu, a shared line …"""
+
+
+class KeyRange(Base):
+    """A run of slots that is filled by itself: one key for every colleague, sorted, as many as fit."""
+
+    __tablename__ = "key_ranges"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    scope: Mapped[str] = mapped_column(String(8))
+    ref: Mapped[str] = mapped_column(String(81))
+    people: Mapped[str] = mapped_column(String(12))
+    """department (of the device's user) or everyone; the device's own user is always left out."""
+    type: Mapped[str] = mapped_column(String(20))
+    """Type of the keys made: blf, speed_dial, intercom …"""
+    module: Mapped[int] = mapped_column(default=0)
+    slot: Mapped[int]
+    """The first slot; slots that have a key of their own are passed over."""
+    count: Mapped[int] = mapped_column(default=0)
+    """At most so many keys; 0: as many as the phone has room for, modules included."""
     line: Mapped[int] = mapped_column(default=1)
 
 

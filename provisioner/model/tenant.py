@@ -28,6 +28,10 @@ class Tenant(Base):
     """Secrets may go over plain http to the tenant's networks; switched in writing, in the audit log."""
     watch_registrar: Mapped[str] = mapped_column(String(260), default="")
     """host[:port] of a registrar that sends no events and is watched by SUBSCRIBE instead (RFC 3680); empty: none."""
+    is_seating_hidden: Mapped[bool] = mapped_column(default=False)
+    """Nobody is shown who sits where (privacy); logins and logouts work as ever."""
+    primary_grace: Mapped[int] = mapped_column(default=60)
+    """Seconds for which a primary device that went still counts as registered."""
     created_at: Mapped[datetime]
 
 

@@ -31,4 +31,5 @@ def read_catalogue(path: Path) -> dict[str, CatalogueEntry]:
             maximum=entry.get("maximum"),
         )
         for name, entry in content.items()
+        if entry.get("reach", "phone") == "phone"
     }

@@ -7,15 +7,25 @@ from datetime import date
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from provisioner.access.addresses import Network
-from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
+from provisioner.composition.assemble import Shape, SharedFacts, StoredDevice, StoredLine, assemble
 from provisioner.composition.compose import KeyLayer, Layer
 from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
 from provisioner.composition.time_rule import TimeRule, time_rule
 from provisioner.errors import Unavailable
-from provisioner.model import Device, FunctionKey, InternalNumber, Line, SettingValue, Site, Tenant, User
+from provisioner.model import (
+    Device,
+    FunctionKey,
+    InternalNumber,
+    Line,
+    SettingValue,
+    SharedLine,
+    Site,
+    Tenant,
+    User,
+)
 from provisioner.model.store import AnyRow, Quick
 from provisioner.profiles.manifest import Model, Profile
 from provisioner.services.context import Context
@@ -41,10 +51,27 @@ _BY_MAC = _DEVICE.where(Device.mac == bindparam("mac"))
 _BY_ID = _DEVICE.where(Device.id == bindparam("device_id"))
 _LINES = (
     select(
-        Line.position, Line.kind, Line.account, Line.secret, Line.user_id, User.name, InternalNumber.digits
+        Line.position,
+        Line.kind,
+        Line.account,
+        Line.secret,
+        Line.user_id,
+        User.name,
+        InternalNumber.digits,
+        SharedLine.name.label("shared_name"),
+        SharedLine.account.label("shared_account"),
+        SharedLine.mode,
+        SharedLine.appearances,
+        SharedLine.is_barge_in,
+        SharedLine.is_private_hold,
     )
     .outerjoin(User, User.id == Line.user_id)
-    .outerjoin(InternalNumber, InternalNumber.user_id == User.id)
+    .outerjoin(SharedLine, SharedLine.id == Line.shared_line_id)
+    # a user's own number, or the shared line's; a line stands for one of them at most
+    .outerjoin(
+        InternalNumber,
+        or_(InternalNumber.user_id == Line.user_id, InternalNumber.shared_line_id == Line.shared_line_id),
+    )
     .where(Line.device_id == bindparam("device_id"))
     .order_by(Line.position)
 )
@@ -150,6 +177,7 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
                 password=context.keyring.open(line.secret, purpose=line_purpose(line.account)),
                 user_name=line.name or "",
                 extension=line.digits or "",
+                shared=_shared(line),
             )
             for line in lines
         ],
@@ -163,6 +191,19 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
         module_keys=model.module_keys,
     )
     return Parts(stored, shape, server_facts(context, facts))
+
+
+def _shared(line: AnyRow) -> SharedFacts | None:
+    if line.shared_account is None:
+        return None
+    return SharedFacts(
+        name=line.shared_name,
+        account=line.shared_account,
+        mode=line.mode,
+        appearances=line.appearances,
+        is_barge_in=line.is_barge_in,
+        is_private_hold=line.is_private_hold,
+    )
 
 
 def _model_of(context: Context, facts: DeviceFacts) -> Model:

@@ -79,7 +79,7 @@ async def open_context(settings: ServerSettings, *, store: Store, clock: Clock =
         raise CannotStart(f"The setting `policy` is not usable: {error.detail}") from error
     catalogue = await asyncio.to_thread(load_catalogue)
     profiles = await asyncio.to_thread(
-        load_profiles, settings.profiles or PROFILES, settings=catalogue.settings
+        load_profiles, settings.profiles or PROFILES, settings=catalogue.phone_settings
     )
     if not profiles.all and not profiles.broken:
         raise CannotStart(f"There are no vendor profiles in {settings.profiles or PROFILES}.")

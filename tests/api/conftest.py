@@ -24,7 +24,7 @@ VENDORS = Path(__file__).resolve().parents[2] / "vendor_profiles"
 
 @pytest.fixture(scope="session")
 def vendor_profiles() -> Profiles:
-    return load_profiles(VENDORS, settings=load_catalogue().settings)
+    return load_profiles(VENDORS, settings=load_catalogue().phone_settings)
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_ports_in_the_operators_guide_are_the_defaults() -> None:
 
 
 def test_the_readme_counts_the_models_right() -> None:
-    profiles = load_profiles(REPOSITORY / "vendor_profiles", settings=load_catalogue().settings)
+    profiles = load_profiles(REPOSITORY / "vendor_profiles", settings=load_catalogue().phone_settings)
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for profile in (profiles.all["snom"], profiles.all["yealink"]):
         models = [model for model in profile.models.values() if model.id != profile.default_model]

@@ -36,7 +36,7 @@ ANNA = StoredLine(1, LineKind.USER, account="d-1", password=SECRETS[0], user_nam
 
 @cache
 def profile() -> Profile:
-    return load_profile(FOLDER, settings=load_catalogue().settings)
+    return load_profile(FOLDER, settings=load_catalogue().phone_settings)
 
 
 @cache

@@ -21,7 +21,7 @@ MAC = "020000001001"
 @cache
 def profiles() -> Profiles:
     """All installed profiles."""
-    return load_profiles(FOLDER, settings=load_catalogue().settings)
+    return load_profiles(FOLDER, settings=load_catalogue().phone_settings)
 
 
 @cache

@@ -30,7 +30,7 @@ Values = Mapping[str, list[str]]
 
 @cache
 def profiles() -> Profiles:
-    return load_profiles(FOLDER, settings=load_catalogue().settings)
+    return load_profiles(FOLDER, settings=load_catalogue().phone_settings)
 
 
 @cache

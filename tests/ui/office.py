@@ -34,7 +34,7 @@ HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @cache
 def profiles() -> Profiles:
-    return load_profiles(PROFILES, settings=load_catalogue().settings)
+    return load_profiles(PROFILES, settings=load_catalogue().phone_settings)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The composition root: settings in, listeners and background tasks out. The only place where everything meets."""
 
 import asyncio
+import gc
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,18 +25,25 @@ from provisioner.services.api_tokens import TokenBook
 from provisioner.services.audit_log import prune_audit
 from provisioner.services.change_feed import ChangedDevices, ChangeFeed
 from provisioner.services.context import Context
+from provisioner.services.directory_answers import DirectoryAnswers, PbxDirectory
+from provisioner.services.directory_changes import prune_changes
 from provisioner.services.fetch_log import FetchLog, prune_fetches
 from provisioner.services.health import Health
+from provisioner.services.hotdesk_timer import HotdeskTimer, prune_hotdesk
 from provisioner.services.installation import ANCHOR_FACTS, open_context, server_certificates
 from provisioner.services.logins import Doorkeeper
 from provisioner.services.phone_files import PhoneFiles
+from provisioner.services.primary_watch import PrimaryWatch
 from provisioner.services.registrations import ExpiryTimer, RegistrationQueue
+from provisioner.services.resyncs import Resyncs
 from provisioner.services.watching import Watching
 from provisioner.settings import ServerSettings
 from provisioner.web.api.routes import add_api
 from provisioner.web.health import HEALTH
-from provisioner.web.identity import CONTEXT, DOORKEEPER, QUEUE, TOKENS
+from provisioner.web.identity import CONTEXT, DIRECTORY, DOORKEEPER, QUEUE, TOKENS
 from provisioner.web.listeners import listen_for_people, listen_for_phones
+from provisioner.web.pbx.fastagi import FastAgi
+from provisioner.web.pbx.front import Front
 from provisioner.web.pbx.routes import add_pbx
 from provisioner.web.phone.counters import DoorCounters
 from provisioner.web.phone.door import PhoneDoor
@@ -88,7 +96,7 @@ class Server:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports that are really open: "https", "http", "admin" (useful when settings say 0 … any)."""
+        """The ports that are really open: "https", "http", "admin", "fastagi" (useful when settings say 0 … any)."""
         return dict(self._ports)
 
     async def _start(self) -> None:
@@ -102,11 +110,15 @@ class Server:
         trust = await asyncio.to_thread(_trust, settings, authority)
         self.gate = make_gate(self.context)
         self.files = PhoneFiles(self.context, self.gate)
-        self.feed = ChangeFeed(self.store, self.context.hub, self._devices_changed)
+        answers = DirectoryAnswers()
+        self.feed = ChangeFeed(self.store, self.context.hub, self._devices_changed, answers)
+        self.directory = PbxDirectory(answers, self.feed, self._clock)
         self.fetches = FetchLog(self.store, self.context.hub)
         self.timer = ExpiryTimer(self.context)
         self.queue = RegistrationQueue(self.context, self.timer.wake)
         self.watching = Watching(self.context, self.queue.put)
+        self.resyncs = Resyncs(self.context)
+        self.hotdesk_timer = HotdeskTimer(self.context)
         self.parts = DoorParts(
             context=self.context,
             gate=self.gate,
@@ -128,6 +140,8 @@ class Server:
         """Stop taking requests, finish those under way, write what waits, close."""
         for runner in self._runners:
             await runner.cleanup()
+        if hasattr(self, "fastagi"):
+            await self.fastagi.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,6 +155,8 @@ class Server:
     def _devices_changed(self, changed: ChangedDevices) -> None:
         self.files.forget(changed)
         self.watching.wake()
+        self.resyncs.wake()
+        self.hotdesk_timer.wake()
 
     async def _write_the_rest(self) -> None:
         for part in ("queue", "fetches"):
@@ -167,7 +183,12 @@ class Server:
         await asyncio.to_thread(self.health.look_at_certificates)
         await asyncio.to_thread(prepare_pages)  # phones are served meanwhile
         app = admin_app(
-            self.context, doorkeeper=self.doorkeeper, queue=self.queue, health=self.health, parts=self.parts
+            self.context,
+            doorkeeper=self.doorkeeper,
+            queue=self.queue,
+            health=self.health,
+            parts=self.parts,
+            directory=self.directory,
         )
         tls = (
             server_context(pairs, clock=self._clock, sink=self.handshakes)
@@ -177,12 +198,23 @@ class Server:
         self._opened(
             "admin",
             await listen_for_people(
-                app, address=self.settings.admin_address, port=self.settings.admin_port, tls=tls
+                app,
+                address=self.settings.admin_address,
+                port=self.settings.admin_port,
+                tls=tls,
+                front=lambda behind: Front(app, behind).handle,
             ),
         )
+        if self.settings.fastagi_port:
+            self.fastagi = FastAgi(self.context)
+            await self.fastagi.start()
+            self._ports["fastagi"] = self.fastagi.port
         self._run("registrations", self.queue.run)
         self._run("expiry", self.timer.run)
         self._run("watching", self.watching.run)
+        self._run("primary devices", PrimaryWatch(self.context).run)
+        self._run("resyncs", self.resyncs.run)
+        self._run("hotdesk timer", self.hotdesk_timer.run)
         self._run("janitor", self._clean_up)
 
     def _opened(self, name: str, runner: web.BaseRunner) -> None:
@@ -197,17 +229,35 @@ class Server:
         while True:
             await prune_fetches(self.context)
             await prune_audit(self.context)
+            await prune_changes(self.context)
+            await prune_hotdesk(self.context)
             await asyncio.to_thread(self.health.look_at_certificates)
             await asyncio.sleep(JANITOR_SECONDS)
 
 
+def settle_garbage() -> None:
+    """What the start made stays for good: the collector need not walk through it again for every few phones.
+
+    Every connection leaves a few cycles behind, so it keeps collecting what is young, only in larger portions.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def admin_app(
-    context: Context, *, doorkeeper: Doorkeeper, queue: RegistrationQueue, health: Health, parts: DoorParts
+    context: Context,
+    *,
+    doorkeeper: Doorkeeper,
+    queue: RegistrationQueue,
+    health: Health,
+    parts: DoorParts,
+    directory: PbxDirectory,
 ) -> web.Application:
     """The application of the admin listener: pages, REST, PBX door, status."""
     app = web.Application(middlewares=[problems], client_max_size=MAX_ADMIN_BODY)
     app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
-    app[QUEUE], app[HEALTH], app[PARTS] = queue, health, parts
+    app[QUEUE], app[HEALTH], app[PARTS], app[DIRECTORY] = queue, health, parts, directory
     add_status(app)
     add_pbx(app)
     add_api(app)

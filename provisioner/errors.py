@@ -4,9 +4,12 @@ ProvisionerError
 ├── BadInput (422)            a value that is not acceptable; says what to do about it
 │   ├── InvalidMac
 │   ├── WeakPassword          one message for each missing class
+│   ├── WeakPin               says why, never quotes it
 │   ├── UnknownModel          carries the models there are
 │   ├── InvalidSetting
 │   ├── InvalidPolicy
+│   ├── KeyBeyondModel        a function key in a slot that the phone does not have
+│   ├── KeyNotSupported       a function key of a type that the phone cannot show
 │   └── ImportRefused         carries every broken row: line, column, reason
 ├── Unauthenticated (401)
 ├── Forbidden (403)
@@ -14,7 +17,13 @@ ProvisionerError
 ├── Conflict (409)
 │   ├── MacTaken
 │   ├── ExtensionTaken
+│   ├── CannotShareLine       a device that cannot show a shared line, and what else would do
+│   ├── CodeCollision         dial codes, extensions and emergency numbers that a phone could not tell apart
+│   ├── TooManyDevices        the premium rule; carries the devices in the way
+│   ├── NoHotdeskRight        a user or device that hotdesking is not switched on for
+│   ├── ForwardingLoop        calls would go round in a circle; carries it
 │   └── InUse                 cannot be deleted while something points at it
+├── StartOver (410)           events that were asked for are gone
 ├── TooLarge (413)
 ├── TooManyAttempts (429)
 ├── StorageFull (507)
@@ -70,6 +79,11 @@ class WeakPassword(BadInput):
     title = "The password does not follow the rule"
 
 
+class WeakPin(BadInput):
+    type = "weak-pin"
+    title = "The PIN is not acceptable"
+
+
 class UnknownModel(BadInput):
     """`models` in data lists what can be chosen."""
 
@@ -85,6 +99,20 @@ class InvalidSetting(BadInput):
 class InvalidPolicy(BadInput):
     type = "invalid-policy"
     title = "The credential policy cannot be understood"
+
+
+class KeyBeyondModel(BadInput):
+    """`model`, `module` and `slot` in data."""
+
+    type = "key-beyond-model"
+    title = "The phone has no such key"
+
+
+class KeyNotSupported(BadInput):
+    """`model`, `module`, `slot` and `key_type` in data."""
+
+    type = "key-not-supported"
+    title = "The phone cannot show a key of this type"
 
 
 class ImportRefused(BadInput):
@@ -132,9 +160,50 @@ class ExtensionTaken(Conflict):
     title = "This extension is already in use"
 
 
+class CannotShareLine(Conflict):
+    """`device` in data: the name of the one in the way."""
+
+    type = "cannot-share-line"
+    title = "A device cannot be a member of the shared line"
+
+
+class CodeCollision(Conflict):
+    """`code` and `with` in data: the two dial strings in each other's way."""
+
+    type = "code-collision"
+    title = "A phone could not tell these numbers apart"
+
+
+class TooManyDevices(Conflict):
+    """`devices` in data: those in the way; or `users`: user → devices."""
+
+    type = "too-many-devices"
+    title = "The user has as many devices as are allowed"
+
+
+class NoHotdeskRight(Conflict):
+    type = "no-hotdesk-right"
+    title = "Hotdesking is not switched on here"
+
+
+class ForwardingLoop(Conflict):
+    """`loop` in data: the names of the places a call would pass, the first again at the end."""
+
+    type = "forwarding-loop"
+    title = "Calls would go round in a circle"
+
+
 class InUse(Conflict):
     type = "in-use"
     title = "Something else still needs this"
+
+
+class StartOver(ProvisionerError):
+    """`last` in data: the newest event there is."""
+
+    type = "start-over"
+    title = "The events after this one are no longer kept"
+    status = 410
 
 
 class TooLarge(ProvisionerError):

@@ -58,6 +58,19 @@ class ServerSettings(BaseSettings):
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks of reverse proxies whose X-Forwarded-For is believed."
     )
+    fastagi_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="Asterisk: port of the FastAGI server for hotdesk codes, usually 4573. 0 switches it off.",
+    )
+    fastagi_address: str = Field(
+        default="127.0.0.1",
+        description="Address of the FastAGI server. It knows neither passwords nor encryption: loopback or a private network.",
+    )
+    fastagi_peers: tuple[Network, ...] = Field(
+        default=LOOPBACK, description="Networks that Asterisk servers may call the FastAGI server from."
+    )
     profiles: Path | None = Field(
         default=None,
         description="Folder of the vendor profiles; empty means the ones that came with the server.",
@@ -93,7 +106,16 @@ class ServerSettings(BaseSettings):
     registration_grace: int = Field(
         default=30, ge=0, le=600, description="Seconds a registration stays green after its time is over."
     )
+    resync_rate: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="Phones of one tenant that are asked in one second to fetch their configuration.",
+    )
     keep_fetches_days: int = Field(default=30, ge=1, description="How long the provisioning log is kept.")
+    keep_hotdesk_days: int = Field(
+        default=30, ge=1, description="How long it is kept who was logged in on which hotdesk device."
+    )
     keep_audit_days: int = Field(default=365, ge=1, description="How long the audit log is kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged."

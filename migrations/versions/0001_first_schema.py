@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("watch_registrar", sa.String(length=260), nullable=False),
         sa.Column("is_seating_hidden", sa.Boolean(), nullable=False),
         sa.Column("primary_grace", sa.Integer(), nullable=False),
+        sa.Column("number_plan", sa.String(length=200), nullable=False),
         sa.Column("created_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("key", name=op.f("uq_tenants_key")),
@@ -234,7 +235,7 @@ def upgrade() -> None:
             ["tenant_id"], ["tenants.id"], name=op.f("fk_shared_lines_tenant_id_tenants"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shared_lines")),
-        sa.UniqueConstraint("account", name=op.f("uq_shared_lines_account")),
+        sa.UniqueConstraint("tenant_id", "account", name=op.f("uq_shared_lines_tenant_id_account")),
         sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_shared_lines_tenant_id_name")),
     )
     with op.batch_alter_table("shared_lines", schema=None) as batch_op:
@@ -427,6 +428,7 @@ def upgrade() -> None:
         sa.Column("is_hotdesk", sa.Boolean(), nullable=False),
         sa.Column("pin_hash", sa.String(length=64), nullable=False),
         sa.Column("primary_device_id", sa.Integer(), nullable=True),
+        sa.Column("is_primary_away", sa.Boolean(), nullable=False),
         sa.Column("created_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["primary_device_id"],
@@ -595,6 +597,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("device_id", sa.Integer(), nullable=True),
+        sa.Column("subject", sa.String(length=32), nullable=False),
         sa.Column("at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_pin_failures_device_id_devices"), ondelete="CASCADE"
@@ -609,6 +612,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("pin_failures", schema=None) as batch_op:
         batch_op.create_index("ix_pin_failures_device_at", ["device_id", "at"], unique=False)
+        batch_op.create_index("ix_pin_failures_subject_at", ["subject", "at"], unique=False)
         batch_op.create_index("ix_pin_failures_user_at", ["user_id", "at"], unique=False)
 
     op.create_table(
@@ -853,13 +857,13 @@ def upgrade() -> None:
             ["target_number_id"],
             ["internal_numbers.id"],
             name=op.f("fk_function_keys_target_number_id_internal_numbers"),
-            ondelete="CASCADE",
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["target_user_id"],
             ["users.id"],
             name=op.f("fk_function_keys_target_user_id_users"),
-            ondelete="CASCADE",
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id"], ["tenants.id"], name=op.f("fk_function_keys_tenant_id_tenants"), ondelete="CASCADE"
@@ -933,6 +937,7 @@ def downgrade() -> None:
     op.drop_table("public_numbers")
     with op.batch_alter_table("pin_failures", schema=None) as batch_op:
         batch_op.drop_index("ix_pin_failures_user_at")
+        batch_op.drop_index("ix_pin_failures_subject_at")
         batch_op.drop_index("ix_pin_failures_device_at")
 
     op.drop_table("pin_failures")

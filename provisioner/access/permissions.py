@@ -55,6 +55,12 @@ class Permission(StrEnum):
     """The server's own state: broken profiles, certificates, storage."""
     PBX_DIRECTORY = "pbx-directory"
     PBX_EVENTS = "pbx-events"
+    PBX_HOTDESK = "pbx-hotdesk"
+    """What is dialled on phones: log in and out with a PIN."""
+    SEATS_READ = "seats-read"
+    """Who sits where."""
+    SEATS_WRITE = "seats-write"
+    """Log somebody in on a hotdesk device, or out; unlock PINs."""
     OWN_LOGIN = "own-login"
     """The own password, language and details."""
     OWN_SETTINGS = "own-settings"
@@ -62,7 +68,7 @@ class Permission(StrEnum):
 
 
 _PEOPLE: Final = frozenset({Permission.OWN_LOGIN, Permission.OWN_SETTINGS})
-_MACHINE: Final = frozenset({Permission.PBX_DIRECTORY, Permission.PBX_EVENTS})
+_MACHINE: Final = frozenset({Permission.PBX_DIRECTORY, Permission.PBX_EVENTS, Permission.PBX_HOTDESK})
 _SERVER: Final = frozenset({Permission.TENANTS_READ, Permission.TENANTS_WRITE, Permission.HEALTH_READ})
 _DEVICES: Final = frozenset(
     {

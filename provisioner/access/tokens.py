@@ -9,6 +9,8 @@ import string
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from provisioner.access.authorization import BasicCredentials, parse_authorization
+
 PREFIX = "prov_"
 """Starts every API token, so that people and secret scanners recognise a leaked one."""
 
@@ -45,6 +47,18 @@ def bearer_token(header: str | None) -> str | None:
     """Answer the token of an `Authorization: Bearer …` header; None when there is none."""
     found = _BEARER.fullmatch(header or "")
     return found[1] if found else None
+
+
+def basic_token(header: str | None) -> str | None:
+    """Answer the API token that is the password of an `Authorization: Basic …` header; None when it is no token.
+
+    For programs that can send a user name and a password and nothing else; the name is theirs to choose.
+    """
+    credentials = parse_authorization(header)
+    if not isinstance(credentials, BasicCredentials):
+        return None
+    password = credentials.pair.partition(b":")[2].decode("ascii", "replace")
+    return password if parse_api_token(password) else None
 
 
 def new_url_token() -> str:

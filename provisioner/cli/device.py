@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli.device_resync import resync
 from provisioner.cli.device_table import export, import_, preview
 from provisioner.cli.output import say, show_done, show_rows, show_thing
 from provisioner.cli.site import find_site_by_name
@@ -223,7 +224,7 @@ async def unlock(work: Work, /, *, mac: str) -> None:
     show_done(work, f"{found.name} is unlocked.", mac=Mac(found.mac).pretty)
 
 
-for verb in (preview, import_, export):
+for verb in (preview, import_, export, resync):
     device.add_command(verb)
 
 

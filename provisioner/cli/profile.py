@@ -8,12 +8,12 @@ import click
 from provisioner.cli.output import progress, show_rows, show_thing
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.composition.catalogue import Catalogue, load_catalogue
+from provisioner.composition.key_types import KEY_TYPES
 from provisioner.errors import NotFound, ProfileBroken, RenderingFailed
 from provisioner.profiles.cases import case_folders, write_case
 from provisioner.profiles.check import Finding, check_overlaps, check_profile
 from provisioner.profiles.loader import load_profile, load_profiles
 from provisioner.profiles.manifest import Profile
-from provisioner.services.device_settings import KEY_TYPES
 from provisioner.services.installation import PROFILES
 
 _folder_option = click.option(
@@ -136,12 +136,12 @@ async def check(work: Work, /, *, names: tuple[str, ...], folder: Path | None, w
 
 def _check(path: Path, catalogue: Catalogue, loaded: list[Profile], *, write_cases: bool) -> list[Finding]:
     try:
-        found = load_profile(path.resolve(), settings=catalogue.settings)
+        found = load_profile(path.resolve(), settings=catalogue.phone_settings)
         loaded.append(found)
         if write_cases:
             for case in case_folders(found):
-                write_case(found, case, catalogue.settings.values())
-        findings = check_profile(found, settings=catalogue.settings, key_kinds=KEY_TYPES)
+                write_case(found, case, catalogue.phone_settings.values())
+        findings = check_profile(found, settings=catalogue.phone_settings, key_kinds=KEY_TYPES)
     except (ProfileBroken, RenderingFailed) as error:
         findings = [Finding("error", "folder", error.detail)]
     return [Finding(item.level, f"{path.name}: {item.where}", item.message) for item in findings]

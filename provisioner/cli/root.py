@@ -22,8 +22,15 @@ NOUNS: Mapping[str, str] = {
     "tenant": "provisioner.cli.tenant:tenant",
     "site": "provisioner.cli.site:site",
     "user": "provisioner.cli.user:user",
+    "number": "provisioner.cli.number:number",
+    "group": "provisioner.cli.group:group",
+    "menu": "provisioner.cli.menu:menu",
+    "schedule": "provisioner.cli.schedule:schedule",
     "device": "provisioner.cli.device:device",
+    "hotdesk": "provisioner.cli.hotdesk:hotdesk",
+    "shared-line": "provisioner.cli.shared_line:shared_line",
     "setting": "provisioner.cli.setting:setting",
+    "key": "provisioner.cli.key:key",
     "explain": "provisioner.cli.explain:explain",
     "profile": "provisioner.cli.profile:profile",
     "cert": "provisioner.cli.cert:cert",
@@ -32,6 +39,7 @@ NOUNS: Mapping[str, str] = {
     "login": "provisioner.cli.login:login",
     "phone": "provisioner.cli.phone:phone",
     "registrar": "provisioner.cli.registrar:registrar",
+    "pbx": "provisioner.cli.pbx:pbx",
 }
 """Command → where it is; loaded when it is used, so that `--help` answers at once."""
 

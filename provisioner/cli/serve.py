@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import click
 import uvloop
 
-from provisioner.app import Server
+from provisioner.app import Server, settle_garbage
 from provisioner.cli.demo import Demo, prepare, read_sample
 from provisioner.cli.init import admin_url
 from provisioner.cli.logs import log_to_stderr
@@ -53,6 +53,7 @@ async def _serve(work: Work, settings: ServerSettings, *, workers: int, is_demo:
             others = Workers(settings.data, count=workers - 1)
             stack.push_async_callback(others.stop)
             await others.start()
+        settle_garbage()
         _announce(work, settings, server, workers=workers, installed=installed)
         if is_demo:
             demo = Demo(work, server)
@@ -65,6 +66,7 @@ async def _worker(settings: ServerSettings) -> None:
     stop = stop_event()
     watch_parent(stop)
     async with Server(settings, phones_only=True):
+        settle_garbage()
         await stop.wait()
 
 

@@ -26,7 +26,7 @@ def setting() -> None:
     """
 
 
-def _scope(command: Command) -> Command:
+def scope_options(command: Command) -> Command:
     for option in (
         tenant_option,
         click.option("--model", metavar="PROFILE/MODEL", help="All devices of a model."),
@@ -67,19 +67,19 @@ async def list_(work: Work, /, *, group: str | None) -> None:
 
 
 @setting.command(cls=Verb)
-@_scope
+@scope_options
 @with_work
 async def get(work: Work, /, *, tenant_key: str | None, **scope: str | None) -> None:
     """Show what is set at one place itself; `provisioner explain` shows what a device gets of it."""
     async with work.context() as context:
-        place = await _place(work, context, tenant_key, scope)
+        place = await place_of(work, context, tenant_key, scope)
         values = await get_settings(context, work.actor, **place)
     _show(work, values)
 
 
 @setting.command("set", cls=Verb)
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
-@_scope
+@scope_options
 @with_work
 async def set_(
     work: Work, /, *, values: tuple[str, ...], tenant_key: str | None, **scope: str | None
@@ -87,37 +87,37 @@ async def set_(
     """Set some settings at one place, all or nothing. Exactly the phones it reaches get a new file."""
     chosen = dict(_pair(text) for text in values)
     async with work.context() as context:
-        place = await _place(work, context, tenant_key, scope)
+        place = await place_of(work, context, tenant_key, scope)
         _show(work, await put_settings(context, work.actor, values=chosen, **place))
 
 
 @setting.command(cls=Verb)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_scope
+@scope_options
 @with_work
 async def unset(
     work: Work, /, *, names: tuple[str, ...], tenant_key: str | None, **scope: str | None
 ) -> None:
     """Set "unset here": back to the default, whatever a weaker place says."""
     async with work.context() as context:
-        place = await _place(work, context, tenant_key, scope)
+        place = await place_of(work, context, tenant_key, scope)
         _show(work, await put_settings(context, work.actor, values=dict.fromkeys(names), **place))
 
 
 @setting.command(cls=Verb)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_scope
+@scope_options
 @with_work
 async def inherit(
     work: Work, /, *, names: tuple[str, ...], tenant_key: str | None, **scope: str | None
 ) -> None:
     """Say nothing at this place: let the weaker places decide again."""
     async with work.context() as context:
-        place = await _place(work, context, tenant_key, scope)
+        place = await place_of(work, context, tenant_key, scope)
         _show(work, await put_settings(context, work.actor, values={}, inherit=names, **place))
 
 
-async def _place(
+async def place_of(
     work: Work, context: Context, tenant_key: str | None, scope: dict[str, str | None]
 ) -> dict[str, Any]:
     """tenant_id, scope and ref of the place that the options name."""

@@ -21,6 +21,8 @@ _FIELDS = (
     "password_minimum",
     "is_clear_text_allowed",
     "watch_registrar",
+    "is_seating_hidden",
+    "primary_grace",
     "created_at",
 )
 
@@ -44,6 +46,17 @@ def _fields(command: Any) -> Any:
             "is_clear_text_allowed",
             default=None,
             help="Allow secrets over plain http in its networks.",
+        ),
+        click.option(
+            "--hide-seating/--show-seating",
+            "is_seating_hidden",
+            default=None,
+            help="Show nobody who sits at which hotdesk device.",
+        ),
+        click.option(
+            "--primary-grace",
+            type=int,
+            help="Seconds for which a primary device that went still counts as registered, 0 to 600.",
         ),
         click.option(
             "--watch-registrar",

@@ -6,6 +6,9 @@ from datetime import date
 
 from provisioner.composition.catalogue import Catalogue
 from provisioner.composition.compose import KeyLayer, Layer, compose, merge_keys
+from provisioner.composition.dial_plan import dial_rules
+from provisioner.composition.key_ranges import KeyRun, fill_runs, place_name, settle
+from provisioner.composition.line_keys import SharedFacts, line_keys
 from provisioner.composition.phone_config import (
     Composed,
     KeyConfig,
@@ -28,18 +31,8 @@ class Shape:
     keys: int
     modules: int = 0
     module_keys: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SharedFacts:
-    """The shared line that a line stands for."""
-
-    name: str
-    account: str
-    mode: str
-    appearances: int
-    is_barge_in: bool
-    is_private_hold: bool
+    sure_keys: int | None = None
+    """Keys that every phone of the model has, when `keys` counts some that only some have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,9 @@ class StoredDevice:
     lines: Sequence[StoredLine]
     layers: Sequence[Layer]
     key_layers: Sequence[KeyLayer] = ()
+    number_plan: str = ""
+    """First digits and lengths of the tenant's internal numbers (`Tenant.number_plan`)."""
+    key_runs: Sequence[KeyRun] = ()
 
 
 def assemble(
@@ -89,10 +85,13 @@ def assemble(
     """
     settings = _with_device_secrets(compose(catalogue, stored.layers), stored)
     lines = _lines(stored.lines, settings, shape.lines)
-    layers = [_line_keys(lines, shape), *stored.key_layers]
-    keys, left_over = merge_keys(
+    shared = {line.position: line.shared for line in stored.lines if line.shared is not None}
+    weakest, line_warnings = line_keys(lines, shared, count=shape.keys, settings=settings)
+    layers = [weakest, *stored.key_layers]
+    merged, left_over = merge_keys(
         layers, keys=shape.keys, modules=shape.modules, module_keys=shape.module_keys
     )
+    keys, key_warnings = _settled(stored, merged, settings, shape)
     return PhoneConfig(
         mac=stored.mac,
         name=stored.name,
@@ -105,9 +104,11 @@ def assemble(
         server=server,
         settings=settings,
         lines=lines,
-        keys=tuple(_labelled(key, settings) for key in keys),
+        keys=keys,
+        unplaced_keys=left_over,
+        dial_plan=dial_rules(stored.number_plan, settings),
         time=rule or time_rule(settings["timezone"].value, since=today),
-        warnings=_warnings(stored, shape, left_over),
+        warnings=(*_warnings(stored, shape, left_over), *line_warnings, *key_warnings),
     )
 
 
@@ -137,7 +138,7 @@ def _line(line: StoredLine | None, position: int, settings: Mapping[str, Compose
     transport = settings["sip_transport"].value
     domain = settings["sip_domain"].value
     shared = line.shared
-    is_sca = shared is not None and shared.mode == "sca"
+    is_sca = shared is not None and shared.is_sca
     name = shared.name if shared else line.user_name
     return LineConfig(
         position=position,
@@ -161,19 +162,27 @@ def _line(line: StoredLine | None, position: int, settings: Mapping[str, Compose
     )
 
 
-def _line_keys(lines: Sequence[LineConfig], shape: Shape) -> KeyLayer:
-    """The weakest layer: the first keys are the lines, so that a phone without any key of its own can still take calls."""
-    active = [line for line in lines if line.is_active and line.position <= shape.keys]
-    return KeyLayer(
-        "default",
-        [KeyConfig(slot=line.position, type="line", line=line.position, label=line.label) for line in active],
-    )
+def _settled(
+    stored: StoredDevice, merged: Sequence[KeyConfig], settings: Mapping[str, Composed], shape: Shape
+) -> tuple[tuple[KeyConfig, ...], list[str]]:
+    """The keys as the phone shows them: automatic sets filled in, labels and codes there, what is gone left out."""
+    own_keys = shape.keys if shape.sure_keys is None else shape.sure_keys
+    filled, warnings = fill_runs(merged, stored.key_runs, own_keys=own_keys)
+    keys, more = list(filled), list(warnings)
+    for place, key in enumerate(filled):
+        if key.type != "none":
+            keys[place], warning = settle(key)
+            keys[place] = _labelled(keys[place], settings)
+            more += [warning] if warning else []
+    return tuple(keys), more
 
 
 def _labelled(key: KeyConfig, settings: Mapping[str, Composed]) -> KeyConfig:
-    if key.type in {"blf", "pickup"} and not key.pickup_code:
-        key = replace(key, pickup_code=settings["pickup_code"].value)
-    return key if key.label or key.type == "none" else replace(key, label=key.target)
+    code = settings["pickup_code"].value if key.type in {"blf", "pickup"} else ""
+    needs_label = not key.label and key.type != "none" and key.target
+    if needs_label or (code and not key.pickup_code):
+        return replace(key, label=key.label or key.target, pickup_code=key.pickup_code or code)
+    return key
 
 
 def _warnings(stored: StoredDevice, shape: Shape, left_over: Sequence[KeyConfig]) -> tuple[str, ...]:
@@ -183,7 +192,8 @@ def _warnings(stored: StoredDevice, shape: Shape, left_over: Sequence[KeyConfig]
         if line.position > shape.lines
     ]
     warnings += [
-        f"Key {key.slot}{f' of module {key.module}' if key.module else ''} ({key.label or key.type}) has no place on this model."
+        f"{place_name(key)} ({key.label or key.type}) has no place on this model."
         for key in left_over
+        if key.type != "none"
     ]
     return tuple(warnings)

@@ -19,7 +19,10 @@ SCOPES = ("model", "tenant", "site", "user", "device")
 
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
 _NUMBER = re.compile(r"[0-9*#+]{0,40}")
+_EMAIL = re.compile(r"(?=.{3,254}$)[^@\s\"<>,;:\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _TEXT_LIMIT = 200
+_SCHEDULE_LIMIT = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +214,32 @@ def _check_number(setting: Setting, value: Any) -> str:
     return word
 
 
+def _check_email(setting: Setting, value: Any) -> str:
+    word = _check_text(setting, str(value).strip())
+    if word and not _EMAIL.fullmatch(word):
+        raise setting.refuse("is an e-mail address such as anna@example.com")
+    return word
+
+
+def _check_schedule(setting: Setting, value: Any) -> str:
+    word = _check_text(setting, str(value).strip())
+    if len(word) > _SCHEDULE_LIMIT:
+        raise setting.refuse(f"is the name of a schedule, at most {_SCHEDULE_LIMIT} characters")
+    return word
+
+
 def _check_timezone(setting: Setting, value: Any) -> str:
     word = str(value).strip()
     if word not in _zones():
         raise setting.refuse("is an IANA name such as Europe/Amsterdam or America/New_York")
     return word
+
+
+def _check_time(setting: Setting, value: Any) -> str:
+    word = str(value).strip()
+    if word and not _TIME.fullmatch(word):
+        raise setting.refuse("is a time of day from 00:00 to 23:59, such as 20:00, or empty")
+    return word.zfill(5) if word else ""
 
 
 _CHECKS = {
@@ -229,4 +253,7 @@ _CHECKS = {
     "url": _check_url,
     "number": _check_number,
     "timezone": _check_timezone,
+    "time": _check_time,
+    "email": _check_email,
+    "schedule": _check_schedule,
 }

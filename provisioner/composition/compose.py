@@ -1,7 +1,8 @@
 """Settings of all scopes laid over each other, each value remembering where it came from. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from provisioner.composition.catalogue import Catalogue, Setting
@@ -23,6 +24,7 @@ class KeyLayer:
 
     scope: str
     keys: Iterable[KeyConfig]
+    label: str = ""
 
 
 def compose(catalogue: Catalogue, layers: Sequence[Layer]) -> dict[str, Composed]:
@@ -43,17 +45,40 @@ def merge_keys(
 ) -> tuple[tuple[KeyConfig, ...], tuple[KeyConfig, ...]]:
     """Fill every slot of the phone and its modules, strongest layer last; also the keys that have no place.
 
-    Slots without a definition are type "none". Gives back (slots, left over).
+    Slots without a definition are type "none" with the origin "default"; a key that wins over others remembers them.
+    Gives back (slots, left over).
     """
     chosen: dict[tuple[int, int], KeyConfig] = {}
     for layer in layers:
+        here: dict[tuple[int, int], KeyConfig] = {}
         for key in layer.keys:
-            chosen[(key.module, key.slot)] = key
+            is_marked = key.origin == layer.scope and key.origin_label == layer.label
+            marked = key if is_marked else replace(key, origin=layer.scope, origin_label=layer.label)
+            here[(key.module, key.slot)] = marked
+        for place, key in here.items():
+            below = chosen.get(place)
+            chosen[place] = replace(key, shadowed=_with_all_below(below)) if below else key
+    filled, left_over = list(empty := _empty_slots(keys, modules, module_keys)), []
+    for (module, slot), key in sorted(chosen.items()):
+        count, before = (keys, 0) if module == 0 else (module_keys, keys + (module - 1) * module_keys)
+        is_place = slot <= count and module <= modules and before + slot <= len(empty)
+        if is_place:
+            filled[before + slot - 1] = key
+        else:
+            left_over.append(key)
+    return tuple(filled), tuple(left_over)
+
+
+@lru_cache(maxsize=512)
+def _empty_slots(keys: int, modules: int, module_keys: int) -> tuple[KeyConfig, ...]:
+    """All slots of a model in their order, none with a task."""
     places = [(0, slot) for slot in range(1, keys + 1)]
     places += [(module, slot) for module in range(1, modules + 1) for slot in range(1, module_keys + 1)]
-    filled = tuple(chosen.get(place) or KeyConfig(slot=place[1], module=place[0]) for place in places)
-    left_over = sorted(set(chosen) - set(places))
-    return filled, tuple(chosen[place] for place in left_over)
+    return tuple(KeyConfig(slot=slot, module=module) for module, slot in places)
+
+
+def _with_all_below(key: KeyConfig) -> tuple[KeyConfig, ...]:
+    return (replace(key, shadowed=()), *key.shadowed)
 
 
 def _compose_one(setting: Setting, origins: list[Origin]) -> Composed:

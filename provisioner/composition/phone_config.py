@@ -62,25 +62,32 @@ class LineConfig:
 
 @dataclass(frozen=True, slots=True)
 class DialRule:
-    """One kind of number that is complete, and dialled at once, as soon as it is typed.
+    """One kind of number that a phone need not wait with: `prefix`, then one of `choices` (if any), then `digits` digits.
 
-    `prefix` is literal (digits, * and #), followed by `digits` more digits (at least and at most). `kind` says what it
-    is: internal, pickup, group_pickup, hotdesk, emergency.
+    `prefix` is literal (digits, * and #). `kind` says what it is: emergency, group_pickup, pickup, internal, hotdesk.
+    `is_final`: complete with its last digit, so it is dialled at once. Otherwise digits and * may follow, and # ends it.
     """
 
     prefix: str
-    least: int = 0
-    most: int = 0
+    choices: str = ""
+    digits: int = 0
     kind: str = "internal"
+    is_final: bool = True
+
+    @property
+    def mask(self) -> str:
+        """The rule as a digit string of RFC 3435: `[23]xx`, `*8[23]xx`, `112`."""
+        return self.prefix + (f"[{self.choices}]" if self.choices else "") + "x" * self.digits
 
 
 @dataclass(frozen=True, slots=True)
 class KeyConfig:
     """One function key slot (1…n on the phone itself; module 1…m for expansion modules, 0 = the phone).
 
-    `type` is a neutral key type: none, line, shared_line, speed_dial, blf, pickup, group_pickup, park, retrieve,
-    voicemail, dnd, forward, intercom, dtmf, prefix, transfer, conference, hold, redial, directory, url, xml,
-    hotdesk, multicast, record.
+    `type` is a neutral key type of `composition.key_types`: none, line, shared_line, speed_dial, blf, pickup,
+    group_pickup, park, retrieve, voicemail, dnd, forward_always, forward_busy, forward_no_answer, intercom, dtmf,
+    prefix, transfer_blind, transfer_attended, conference, hold, redial, directory, url, xml, hotdesk, hotdesk_switch,
+    multicast, record. A key that points at a user or an internal number has its id; composed keys have the digits too.
     """
 
     slot: int
@@ -91,6 +98,16 @@ class KeyConfig:
     line: int = 1
     pickup_code: str = ""
     origin: str = "default"
+    origin_label: str = ""
+    """Name of the scope it comes from, as people know it."""
+    user_id: int | None = None
+    number_id: int | None = None
+    is_gone: bool = False
+    """It pointed at a user or number that is no longer there."""
+    range_id: int | None = None
+    """The automatic set that it belongs to."""
+    shadowed: tuple["KeyConfig", ...] = ()
+    """What weaker scopes have in the same slot, strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,9 @@ class ServerFacts:
         default="", repr=False
     )  # https://…/a/<unguessable> ("" when the profile does not need it)
     ca_url: str = ""  # where the own CA certificate can be fetched
+    screen_url: str = field(
+        default="", repr=False
+    )  # hotdesk pages for this phone's screen; under a token policy with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +142,8 @@ class PhoneConfig:
     lines: tuple[LineConfig, ...]
     time: TimeRule
     keys: tuple[KeyConfig, ...] = ()
+    unplaced_keys: tuple[KeyConfig, ...] = ()
+    """Keys of slots that this model does not have."""
     dial_plan: tuple[DialRule, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 

@@ -13,7 +13,7 @@ from provisioner.model.calling import (
     SharedLineMember,
 )
 from provisioner.model.device import Device, Fetch, FunctionKey, KeyRange, Line, SettingValue
-from provisioner.model.extension import parse_extension
+from provisioner.model.extension import parse_extension, parse_outside_number, parse_public_number
 from provisioner.model.mac import Mac
 from provisioner.model.people import ApiToken, AuditEntry, Login, LoginSession, PasswordReset, Revocation
 from provisioner.model.registration import Binding, Registration, RegistrationState
@@ -62,4 +62,6 @@ __all__ = [
     "User",
     "UserKind",
     "parse_extension",
+    "parse_outside_number",
+    "parse_public_number",
 ]

@@ -13,13 +13,16 @@ class SharedLine(Base):
     """One number that appears on several devices (R6)."""
 
     __tablename__ = "shared_lines"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "name"), UniqueConstraint("tenant_id", "account"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(120))
-    account: Mapped[str] = mapped_column(String(64), unique=True)
-    """User part of the shared address of record; each member line proves itself with its own account."""
+    account: Mapped[str] = mapped_column(String(64))
+    """User part of the shared address of record: the line's number, so that callers' To is the address that members watch.
+
+    Each member line proves itself with its own account.
+    """
     mode: Mapped[str] = mapped_column(String(8), default="sca")
     """sca, or blf where the registrar knows no shared call appearances."""
     appearances: Mapped[int] = mapped_column(default=2)

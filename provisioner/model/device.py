@@ -127,10 +127,12 @@ class FunctionKey(Base):
     target: Mapped[str] = mapped_column(String(200), default="")
     label: Mapped[str] = mapped_column(String(99), default="")
     line: Mapped[int] = mapped_column(default=1)
-    target_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    target_user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL"), index=True
+    )
     """The user whose extension (and name) the key follows; then `target` and an empty `label` are filled from it."""
     target_number_id: Mapped[int | None] = mapped_column(
-        ForeignKey("internal_numbers.id", ondelete="CASCADE"), index=True
+        ForeignKey("internal_numbers.id", ondelete="SET NULL"), index=True
     )
     """The same for an internal number that is no user's: a group, a menu, a shared line …"""
 

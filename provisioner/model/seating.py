@@ -71,12 +71,15 @@ class PinFailure(Base):
     __table_args__ = (
         Index("ix_pin_failures_user_at", "user_id", "at"),
         Index("ix_pin_failures_device_at", "device_id", "at"),
+        Index("ix_pin_failures_subject_at", "subject", "at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
+    subject: Mapped[str] = mapped_column(String(32), default="")
+    """Keyed hash of the extension that was given, whether somebody has it or not."""
     at: Mapped[datetime]
 
 

@@ -185,14 +185,15 @@ async def _committing(session: AsyncSession) -> AsyncIterator[None]:
 def _same_moment(reader: Connection) -> Iterator[None]:
     """One read transaction; blocks that overlap (a reader is shared by the process) share the first one's moment."""
     reader.info["blocks"] = reader.info.get("blocks", 0) + 1
+    driver: Any = reader.connection.dbapi_connection  # begun and ended without SQLAlchemy's ceremony
     try:
         if reader.info["blocks"] == 1:
-            reader.exec_driver_sql("BEGIN")
+            driver.execute("BEGIN")
         yield
     finally:
         reader.info["blocks"] -= 1
         if reader.info["blocks"] == 0:
-            reader.exec_driver_sql("ROLLBACK")
+            driver.execute("ROLLBACK")
 
 
 class _QuickSqlite:

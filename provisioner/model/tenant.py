@@ -32,6 +32,8 @@ class Tenant(Base):
     """Nobody is shown who sits where (privacy); logins and logouts work as ever."""
     primary_grace: Mapped[int] = mapped_column(default=60)
     """Seconds for which a primary device that went still counts as registered."""
+    number_plan: Mapped[str] = mapped_column(String(200), default="")
+    """First digits and lengths of the internal numbers in use, such as `2:3 3:3 5:4`: what phones' dial plans are made of."""
     created_at: Mapped[datetime]
 
 

@@ -34,6 +34,8 @@ class User(Base):
         ForeignKey("devices.id", ondelete="SET NULL"), index=True
     )
     """The one device that queues ring (R4.4). One column, so that there can be only one."""
+    is_primary_away: Mapped[bool] = mapped_column(default=False)
+    """The PBX was told that the primary device is not registered."""
     created_at: Mapped[datetime]
     extension: Mapped["InternalNumber | None"] = relationship(
         back_populates="user", lazy="joined", cascade="all, delete-orphan"

@@ -15,6 +15,7 @@ from provisioner.profiles.manifest import FileRule, Profile
 from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer, SettingLike
 from provisioner.profiles.rendering import Renderer
 from provisioner.profiles.samples import (
+    SampleDialRule,
     SampleKey,
     SampleLine,
     SampleOrigin,
@@ -53,6 +54,7 @@ class CaseInput:
     settings: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[SampleLine, ...] = ()
     keys: tuple[SampleKey, ...] = ()
+    dial_plan: tuple[SampleDialRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ def read_case(profile: Profile, folder: Path, settings: Iterable[SettingLike]) -
             if "timezone" in chosen
             else given.time,
             keys=given.keys,
+            dial_plan=given.dial_plan,
         ),
     )
 

@@ -25,8 +25,10 @@ from provisioner.profiles.protocols import SettingLike
 from provisioner.profiles.rendering import Renderer
 from provisioner.profiles.samples import CANARY, firmwares, key_types, largest, public_facts, smallest
 from provisioner.profiles.sandbox import Sandbox
+from provisioner.profiles.screens import failing_screens
 from provisioner.profiles.writers import WRITERS, MalformedOutputError
 
+_check_xml = WRITERS["xml"].check
 Catalogue = Mapping[str, SettingLike]
 Level = Literal["error", "warning"]
 
@@ -69,6 +71,7 @@ def check_profile(profile: Profile, *, settings: Catalogue, key_kinds: Collectio
         *_unreachable_files(profile),
         *_failing_files(profile, renderer, settings),
         *_failing_public_files(profile, bootstrap),
+        *(Finding("error", f"screen {kind}", why) for kind, why in failing_screens(profile, _check_xml)),
         *_wrong_cases(profile, settings),
     ]
 

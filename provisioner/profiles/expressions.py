@@ -20,7 +20,19 @@ from provisioner.profiles.sandbox import AUTHOR_ERRORS, FILTERS, Sandbox
 
 OWN_NAMES: Final = frozenset({"value", "raw", "n"})
 COMMON_NAMES: Final = frozenset(
-    {"base", "config", "lines", "model", "profile", "server", "settings", "tables", "time", "zone"}
+    {
+        "base",
+        "config",
+        "key_types",
+        "lines",
+        "model",
+        "profile",
+        "server",
+        "settings",
+        "tables",
+        "time",
+        "zone",
+    }
 )
 DEVICE_NAMES: Final = COMMON_NAMES | OWN_NAMES
 LINE_NAMES: Final = DEVICE_NAMES | {"line"}

@@ -13,6 +13,7 @@ from provisioner.profiles.manifest import FileRule, Profile
 from provisioner.profiles.matching import FileMatch, Matcher, Seen
 from provisioner.profiles.protocols import BootstrapFacts, PhoneConfigLike
 from provisioner.profiles.rendering import Rendered, Renderer
+from provisioner.profiles.screens import ScreenWriter, screen_writers
 
 _PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
 _SECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -21,7 +22,7 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
 }
 _FILE_OF: Mapping[str, str] = {
     field: f"{file}: {section}" for file, sections in _SECTIONS.items() for section, field in sections.items()
-} | {"models": "models.toml"}
+} | {"models": "models.toml", "screens": "screens.toml"}
 
 
 class Profiles:
@@ -36,6 +37,7 @@ class Profiles:
         self.bootstraps: Mapping[str, Bootstrap] = {
             name: Bootstrap(profile) for name, profile in profiles.items()
         }
+        self.screens: Mapping[str, ScreenWriter] = screen_writers(profiles)
         self._matcher = Matcher(profiles)
 
     def match(self, path: str, query: Mapping[str, str]) -> FileMatch | None:
@@ -96,6 +98,7 @@ def load_profile(folder: Path, *, settings: Collection[str]) -> Profile:
     _know_settings(profile, settings)
     Renderer(profile)
     Bootstrap(profile)
+    screen_writers({profile.id: profile})
     Matcher({profile.id: profile})
     return profile
 
@@ -120,6 +123,8 @@ def _read(folder: Path) -> dict[str, Any]:
             if unknown := set(content) - set(sections):
                 raise ProfileBroken(f"{file}: unknown section {', '.join(sorted(unknown))}")
             values |= {sections[name]: entries for name, entries in content.items()}
+    if (folder / "screens.toml").is_file():
+        values["screens"] = _toml(folder / "screens.toml")
     models: dict[str, Any] = {}
     for path in (folder / "models.toml", *sorted((folder / "models").glob("*.toml"))):
         for entry in _toml(path).get("models", []) if path.is_file() else ():

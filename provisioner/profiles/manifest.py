@@ -188,6 +188,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
+class Screens:
+    """How this vendor's phones are shown pages: one template for each kind of page, and what a page may have."""
+
+    menu: str
+    input: str
+    text: str
+    content_type: str = "text/xml; charset=utf-8"
+    questions: Annotated[int, Field(ge=1, le=4)] = 1  # on one page
+    largest: Annotated[int, Field(ge=1_000)] = 10_000  # bytes
+    models: Names = ()
+    not_models: Names = ()
+
+
+@dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
 class Profile:
     """One vendor folder, read and valid. Nothing here is secret."""
 
@@ -213,6 +227,7 @@ class Profile:
     limits: tuple[Limit, ...] = ()
     key_types: tuple[KeyType, ...] = ()
     unsupported_keys: tuple[UnsupportedKey, ...] = ()
+    screens: Screens | None = None
     tables: Mapping[str, Any] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
 
@@ -229,6 +244,10 @@ class Profile:
         for file in self.files:
             if file.template and file.template not in self.templates:
                 raise ValueError(f'file "{file.id}": there is no templates/{file.template}')
+        if self.screens is not None:
+            for name in (self.screens.menu, self.screens.input, self.screens.text):
+                if name not in self.templates:
+                    raise ValueError(f"screens.toml: there is no templates/{name}")
         return self
 
     def url(self, base: str, mac: str = "") -> str:

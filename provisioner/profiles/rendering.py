@@ -197,6 +197,7 @@ class Renderer:
             **GLOBALS,
             "base": f"{config.server.https_url}{config.path}",
             "config": config,
+            "key_types": frozenset([key.type for key in config.keys]),
             "lines": _fill_lines(plan, config.lines),
             "model": plan.model,
             "profile": self.profile,

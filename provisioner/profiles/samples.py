@@ -68,6 +68,7 @@ class SampleServer:
     http_url: str = "http://prov.example.net:8080"
     action_url: str = ""
     ca_url: str = "http://prov.example.net:8080/ca.pem"
+    screen_url: str = "https://prov.example.net:8443/x/0004130A0B0C/hotdesk"
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
@@ -86,6 +87,10 @@ class SampleLine:
     transport: str = "udp"
     outbound_proxy: str = ""
     outbound_proxy_port: int = 0
+    auth_user: str = ""
+    appearances: int = 0
+    is_barge_in: bool = False
+    is_private_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
@@ -98,6 +103,22 @@ class SampleKey:
     line: int = 1
     pickup_code: str = ""
     origin: str = "device"
+
+
+@dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
+class SampleDialRule:
+    """A kind of number that the phone need not wait with."""
+
+    prefix: str = ""
+    choices: str = ""
+    digits: int = 0
+    kind: str = "internal"
+    is_final: bool = True
+
+    @property
+    def mask(self) -> str:
+        """As RFC 3435 writes it."""
+        return self.prefix + (f"[{self.choices}]" if self.choices else "") + "x" * self.digits
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
@@ -117,6 +138,7 @@ class SamplePhone:
     lines: Sequence[SampleLine] = ()
     time: SampleTime = field(default_factory=SampleTime)
     keys: Sequence[SampleKey] = ()
+    dial_plan: Sequence[SampleDialRule] = ()
     warnings: tuple[str, ...] = ()
 
     def value(self, name: str) -> Any:
@@ -151,7 +173,7 @@ def largest(
         firmware=firmware,
         server=SampleServer(action_url="https://prov.example.net:8443/a/4tQ8"),
         settings=sample_settings(settings, "max"),
-        lines=[full_line(position) for position in range(1, model.lines + 1)],
+        lines=[_largest_line(position, model) for position in range(1, model.lines + 1)],
         keys=[
             SampleKey(
                 module=module,
@@ -164,7 +186,18 @@ def largest(
             )
             for number, (module, slot) in enumerate(places if types else ())
         ],
+        dial_plan=_FULL_PLAN,
     )
+
+
+_FULL_PLAN: Final = (
+    SampleDialRule(prefix="112", kind="emergency"),
+    SampleDialRule(prefix="*8112", kind="group_pickup"),
+    SampleDialRule(prefix="*8", choices="23", digits=2, kind="pickup"),
+    SampleDialRule(choices="23", digits=2),
+    *(SampleDialRule(prefix=f"5{number:02}") for number in range(30)),
+    SampleDialRule(prefix="*35", kind="hotdesk", is_final=False),
+)
 
 
 def full_line(position: int) -> SampleLine:
@@ -182,6 +215,24 @@ def full_line(position: int) -> SampleLine:
         outbound_proxy="sbc.example.net",
         outbound_proxy_port=5071,
     )
+
+
+def shared_line(position: int) -> SampleLine:
+    """A line that several phones share: it has the shared address, and this phone's own account to prove itself with."""
+    return replace(
+        full_line(position),
+        kind="shared",
+        account=f"shared{position:02}x",
+        auth_user=f"acct{position:02}x",
+        appearances=3,
+        is_barge_in=True,
+        is_private_hold=True,
+    )
+
+
+def _largest_line(position: int, model: Model) -> SampleLine:
+    """In use; the last of several is a shared one."""
+    return shared_line(position) if position == model.lines > 1 else full_line(position)
 
 
 def key_types(profile: Profile, model: Model) -> list[str]:

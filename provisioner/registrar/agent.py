@@ -1,6 +1,6 @@
 """A SIP endpoint on UDP: client transactions with retransmission (RFC 3261 §17.1.2), server answers kept for repeats (§17.2.2).
 
-Only what is not a call: no INVITE, no dialogs. Everything a stranger can grow is capped: requests being handled, kept
+An INVITE gets no more than its three-way handshake; there are no dialogs here. Everything a stranger can grow is capped: requests being handled, kept
 answers, datagram size. Works the same on asyncio and uvloop.
 """
 
@@ -128,8 +128,33 @@ class SipAgent(asyncio.DatagramProtocol):
         if len(self._pending) >= MAX_PENDING:
             raise Unavailable("Too many SIP requests wait for an answer")
         branch = BRANCH_COOKIE + secrets.token_hex(8)
+        sent = self._with_via(request, destination, branch).to_bytes()
+        key = (branch, request.method)
+        transaction = _Transaction(lambda: self._send(sent, destination), timers=self.timers)
+        self._pending[key] = transaction
+        try:
+            response = await transaction.outcome
+        finally:
+            transaction.stop()
+            self._pending.pop(key, None)
+        if request.method == "INVITE" and response.status >= 300:
+            self._send(
+                self._with_via(_refusal_seen(request, response), destination, branch).to_bytes(), destination
+            )
+        return response
+
+    def send(self, request: Request, destination: Address) -> None:
+        """Send `request` (without Via) once and wait for nothing: the ACK of a 2xx (RFC 3261 §13.2.2.4)."""
+        branch = BRANCH_COOKIE + secrets.token_hex(8)
+        self._send(self._with_via(request, destination, branch).to_bytes(), destination)
+
+    def announce(self, response: Response, source: Address) -> None:
+        """Send a provisional response to a request whose handler has not answered yet."""
+        self._send(_with_received(response, source).to_bytes(), source)
+
+    def _with_via(self, request: Request, destination: Address, branch: str) -> Request:
         place = f"{_bracketed(self.host_towards(destination))}:{self.port}"
-        sent = Request(
+        return Request(
             method=request.method,
             uri=request.uri,
             headers=(
@@ -138,15 +163,7 @@ class SipAgent(asyncio.DatagramProtocol):
                 *request.headers,
             ),
             body=request.body,
-        ).to_bytes()
-        key = (branch, request.method)
-        transaction = _Transaction(lambda: self._send(sent, destination), timers=self.timers)
-        self._pending[key] = transaction
-        try:
-            return await transaction.outcome
-        finally:
-            transaction.stop()
-            self._pending.pop(key, None)
+        )
 
     async def exchange(
         self, request: Request, destination: Address, *, credentials: Credentials | None = None
@@ -287,6 +304,16 @@ async def resolve(host: str, port: int) -> Address:
         raise Unavailable(f"The address of the SIP server {host} cannot be found") from error
     found.sort(key=lambda item: item[0] != socket.AF_INET)
     return str(found[0][4][0]), port
+
+
+def _refusal_seen(request: Request, response: Response) -> Request:
+    """The ACK of a final answer that is no 2xx (RFC 3261 §17.1.1.3): it goes the way of its INVITE."""
+    kept = tuple(pair for pair in request.headers if pair[0].lower() in {"from", "call-id", "route"})
+    return Request(
+        method="ACK",
+        uri=request.uri,
+        headers=(*kept, ("To", response.get("To") or ""), ("CSeq", f"{request.cseq} ACK")),
+    )
 
 
 def _bracketed(host: str) -> str:

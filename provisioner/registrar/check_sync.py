@@ -56,6 +56,7 @@ async def check_sync_by_rpc(
     *,
     contact: str,
     sender: str,
+    next_hop: str = "",
     event: str = REREAD,
     waits: bool = False,
     patience: float = 5.0,
@@ -63,6 +64,7 @@ async def check_sync_by_rpc(
 ) -> CheckSyncResult:
     """Let a PBX with a transaction JSON-RPC (`tm.t_uac_…`) send it: `contact` as registered, `sender` a SIP address.
 
+    `next_hop`: a SIP address to send to instead of the contact's own, for a phone behind a NAT.
     `waits`: ask for the phone's own answer; else the result is SENT. `credentials`: HTTP Basic, where the PBX wants it. `patience`: seconds for the whole call.
     Raises SipParseError for addresses that are none.
     """
@@ -70,7 +72,7 @@ async def check_sync_by_rpc(
     if credentials is not None:
         headers["Authorization"] = aiohttp.encode_basic_auth(credentials.username, credentials.password)
     method = _WAITING if waits else _STARTING
-    params = [*_rpc_head(contact), _rpc_headers(contact, sender, event)]
+    params = [*_rpc_head(contact, next_hop), _rpc_headers(contact, sender, event)]
     ask = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     try:
         async with session.post(
@@ -122,9 +124,11 @@ async def check_sync_directly(
     return CheckSyncResult.of(response.status, response.reason)
 
 
-def _rpc_head(contact: str) -> list[str]:
+def _rpc_head(contact: str, next_hop: str) -> list[str]:
     parse_uri(contact)
-    return ["NOTIFY", contact, ".", "."]
+    if next_hop:
+        parse_uri(next_hop)
+    return ["NOTIFY", contact, next_hop or ".", "."]
 
 
 def _rpc_headers(contact: str, sender: str, event: str) -> str:

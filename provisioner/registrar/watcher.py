@@ -189,7 +189,8 @@ class RegEventWatcher:
                 # refresh early enough for every retransmission of the SUBSCRIBE, late enough to be cheap
                 due = subscription.expires_at - min(32.0, 0.25 * granted)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(subscription.wake.wait(), max(1.0, due - loop.time()))
+                    async with asyncio.timeout(max(1.0, due - loop.time())):
+                        await subscription.wake.wait()
                 if not subscription.wake.is_set():
                     break
                 subscription.wake.clear()

@@ -1,12 +1,14 @@
 """Tokens of programs: shown once, kept as a hash, revoked for good."""
 
+import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from provisioner.access.permissions import Role
 from provisioner.access.tokens import hash_secret, new_api_token, parse_api_token, secret_matches
@@ -31,19 +33,44 @@ class NewApiToken:
     text: str = field(repr=False)
 
 
+_BY_PUBLIC_ID: Final = select(
+    ApiToken.id,
+    ApiToken.name,
+    ApiToken.role,
+    ApiToken.tenant_id,
+    ApiToken.secret_hash,
+    ApiToken.expires_at,
+    ApiToken.last_used_at,
+).where(ApiToken.public_id == bindparam("public_id"))
+
+
 class TokenBook:
     """Answers who a token stands for; keeps the answer for a moment, because a PBX asks thousands of times a second."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._known: OrderedDict[str, tuple[datetime, Actor]] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[Actor | None]] = {}
 
     async def actor(self, text: str, *, address: str) -> Actor | None:
         """The machine behind a token; None when the token is wrong, revoked or too old."""
         now = self._context.clock()
-        known = self._known.get(text)
-        if known is not None and now - known[0] < TRUSTED_FOR:
-            return replace(known[1], address=address)
+        known = self.known(text, now=now)
+        if known is not None:
+            return replace(known, address=address)
+        asking = self._asking.get(text)
+        if asking is None:  # those that ask meanwhile wait for the same answer
+            asking = self._asking[text] = asyncio.ensure_future(self._ask(text, address=address, now=now))
+            asking.add_done_callback(lambda done: self._asked(text, done))
+        actor = await asyncio.shield(asking)
+        return replace(actor, address=address) if actor is not None else None
+
+    def _asked(self, text: str, done: "asyncio.Future[Actor | None]") -> None:
+        del self._asking[text]
+        if not done.cancelled():
+            done.exception()  # whoever waited has it; nobody may have waited so long
+
+    async def _ask(self, text: str, *, address: str, now: datetime) -> Actor | None:
         actor = await self._look_up(text, address=address, now=now)
         self._known.pop(text, None)
         if actor is not None:
@@ -52,14 +79,18 @@ class TokenBook:
                 self._known.popitem(last=False)
         return actor
 
+    def known(self, text: str, *, now: datetime) -> Actor | None:
+        """The machine behind a token that was checked a moment ago; its address is that of the first who used it."""
+        known = self._known.get(text)
+        return known[1] if known is not None and now - known[0] < TRUSTED_FOR else None
+
     async def _look_up(self, text: str, *, address: str, now: datetime) -> Actor | None:
         token = parse_api_token(text)
         if token is None:
             return None
-        async with self._context.store.read() as session:
-            row = (
-                await session.execute(select(ApiToken).where(ApiToken.public_id == token.id))
-            ).scalar_one_or_none()
+        async with self._context.store.quick() as quick:
+            rows = await quick.all(_BY_PUBLIC_ID, public_id=token.id)
+        row = rows[0] if rows else None
         matches = secret_matches(token.secret, bytes.fromhex(row.secret_hash) if row else None)
         if row is None or not matches or (row.expires_at is not None and row.expires_at <= now):
             return None

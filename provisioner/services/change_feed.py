@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncpg
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from provisioner.errors import ProvisionerError
-from provisioner.model import Counter, Device, Registration, Revocation
+from provisioner.model import Counter, Device, DirectoryEvent, Registration, Revocation
 from provisioner.model.store import CHANNEL, CONFIGURATION, REGISTRATIONS, Store, open_sqlite_reader
 from provisioner.services.live import Change, Hub
 
@@ -33,6 +33,13 @@ class ChangedDevices:
     gone: frozenset[str]
 
 
+class DirectoryListener(Protocol):
+    """Whoever keeps answers of the PBX directory: told which tenants and devices they may be wrong about."""
+
+    def forget_tenants(self, tenant_ids: Iterable[int]) -> None: ...
+    def forget_devices(self, device_ids: Iterable[int]) -> None: ...
+
+
 class Watcher(Protocol):
     """Waits until something may have been committed."""
 
@@ -43,10 +50,18 @@ class Watcher(Protocol):
 class ChangeFeed:
     """Follows the two counters. `is_behind` is set at once by changes of this process; others are noticed by the watcher."""
 
-    def __init__(self, store: Store, hub: Hub, on_devices: Callable[[ChangedDevices], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        on_devices: Callable[[ChangedDevices], None],
+        directory: DirectoryListener | None = None,
+    ) -> None:
         self._store = store
         self._hub = hub
         self._on_devices = on_devices
+        self._directory = directory
+        self._last_event = 0
         self._seen = {CONFIGURATION: 0, REGISTRATIONS: 0}
         self._lock = asyncio.Lock()
         self._round = 0
@@ -60,7 +75,9 @@ class ChangeFeed:
         """Begin at the present."""
         async with self._store.read() as session:
             rows = (await session.execute(select(Counter.name, Counter.value))).all()
+            last = (await session.execute(select(func.max(DirectoryEvent.id)))).scalar_one()
         self._seen.update(rows)
+        self._last_event = last or 0
 
     async def run(self) -> None:
         """Follow until cancelled; a failing database is tried again."""
@@ -111,15 +128,26 @@ class ChangeFeed:
                     .scalars()
                     .all()
                 )
+                events = (
+                    await session.execute(
+                        select(DirectoryEvent.tenant_id, func.max(DirectoryEvent.id))
+                        .where(DirectoryEvent.id > self._last_event)
+                        .group_by(DirectoryEvent.tenant_id)
+                    )
+                ).all()
                 self._seen[CONFIGURATION] = now[CONFIGURATION]
                 self._tell_devices(devices, gone)
+                self._tell_directory(events)
             since = self._seen[REGISTRATIONS]
             if now[REGISTRATIONS] > since:
                 rows = await session.execute(
                     select(Registration.tenant_id, Registration.device_id).where(Registration.seq > since)
                 )
                 self._seen[REGISTRATIONS] = now[REGISTRATIONS]
-                for tenant_id, device_id in set(rows):
+                changed = set(rows)
+                if self._directory is not None:
+                    self._directory.forget_devices(device_id for _, device_id in changed)
+                for tenant_id, device_id in changed:
                     self._hub.publish(Change("registration", tenant_id, device_id))
 
     def _tell_devices(self, devices: Sequence[Any], gone: Sequence[str]) -> None:
@@ -127,6 +155,14 @@ class ChangeFeed:
         self._on_devices(ChangedDevices(ids=[device_id for device_id, _ in devices], gone=uids))
         for device_id, tenant_id in devices:
             self._hub.publish(Change("device", tenant_id, device_id))
+
+    def _tell_directory(self, events: Sequence[Any]) -> None:
+        """`events`: the newest id of each tenant; all are written in changes of the configuration, so in order of the commits."""
+        self._last_event = max([self._last_event, *(newest for _, newest in events)])
+        if self._directory is not None:
+            self._directory.forget_tenants(tenant_id for tenant_id, _ in events)
+        for tenant_id, _ in events:
+            self._hub.publish(Change("directory", tenant_id, 0))
 
     def _note_commit(self) -> None:
         self._commits += 1
@@ -176,7 +212,8 @@ class PostgresWatcher:
                     raise
                 self._connection = connection
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), FALLBACK_SECONDS)
+            async with asyncio.timeout(FALLBACK_SECONDS):
+                await self._arrived.wait()
         self._arrived.clear()
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from provisioner.access.permissions import Role
 from provisioner.clock import Clock
 from provisioner.composition.catalogue import Catalogue
 from provisioner.errors import NotFound
+from provisioner.model.calling import DirectoryEvent
 from provisioner.model.people import AuditEntry
 from provisioner.model.store import Store
 from provisioner.profiles.loader import Profiles
@@ -60,6 +61,9 @@ class Actor:
 
 SYSTEM = Actor(name="server", role=Role.OPERATOR)
 
+_NOT_IN_THE_DIRECTORY = ("token.", "login", "logout", "secret.", "device.password", "device.unlock", "device.window", "tenant.delete", "hotdesk.")  # fmt: skip
+"""Beginnings of actions that change nothing a PBX can see, or leave events of their own."""
+
 
 def audit(
     session: AsyncSession,
@@ -71,7 +75,10 @@ def audit(
     object: str = "",  # noqa: A002 - the audit log's own word
     **detail: Any,
 ) -> None:
-    """Add an audit entry to the transaction; `detail` must hold no secret."""
+    """Add an audit entry to the transaction; `detail` must hold no secret.
+
+    In a change of the configuration it also tells the PBX directory that something of the tenant is different now.
+    """
     who = f"{actor.name} ({actor.role.value}{', ' + actor.address if actor.address else ''})"
     session.add(
         AuditEntry(
@@ -83,3 +90,13 @@ def audit(
             detail=detail,
         )
     )
+    if tenant_id is not None and "seq" in session.info and not action.startswith(_NOT_IN_THE_DIRECTORY):
+        session.add(
+            DirectoryEvent(
+                tenant_id=tenant_id,
+                at=context.clock(),
+                kind="changed",
+                object=f"{action} {object}".strip()[:120],
+                detail={},
+            )
+        )

@@ -10,14 +10,15 @@ from typing import Any
 from sqlalchemy import bindparam, or_, select
 
 from provisioner.access.addresses import Network
-from provisioner.composition.assemble import Shape, SharedFacts, StoredDevice, StoredLine, assemble
+from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
 from provisioner.composition.compose import KeyLayer, Layer
-from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
+from provisioner.composition.key_ranges import KeyRun
+from provisioner.composition.line_keys import Mate, SharedFacts
+from provisioner.composition.phone_config import LineKind, PhoneConfig, ServerFacts
 from provisioner.composition.time_rule import TimeRule, time_rule
 from provisioner.errors import Unavailable
 from provisioner.model import (
     Device,
-    FunctionKey,
     InternalNumber,
     Line,
     SettingValue,
@@ -31,6 +32,8 @@ from provisioner.profiles.manifest import Model, Profile
 from provisioner.services.context import Context
 from provisioner.services.device_secrets import line_purpose, purpose
 from provisioner.services.device_settings import secret_purpose
+from provisioner.services.key_rows import read_keys
+from provisioner.services.shared_line_mates import read_mates
 
 _DEVICE = (
     select(
@@ -39,7 +42,7 @@ _DEVICE = (
         Device.action_token, Device.admin_password, Device.admin_pin, Device.window_until, Device.window_address, Device.revision, Device.agent, Device.changed_seq,
         Device.locked_until, Device.seen_from,
         Tenant.name.label("tenant_name"), Tenant.sip_domain, Tenant.policy.label("tenant_policy"), Tenant.networks.label("tenant_networks"),
-        Tenant.is_clear_text_allowed,
+        Tenant.is_clear_text_allowed, Tenant.number_plan,
         Site.name.label("site_name"), Site.policy.label("site_policy"), Site.networks.label("site_networks"),
     )
     .join(Tenant, Tenant.id == Device.tenant_id)
@@ -78,19 +81,6 @@ _LINES = (
 _VALUES = select(SettingValue.scope, SettingValue.ref, SettingValue.name, SettingValue.value).where(
     SettingValue.tenant_id == bindparam("tenant_id"), SettingValue.ref.in_(bindparam("refs", expanding=True))
 )
-_KEYS = select(
-    FunctionKey.scope,
-    FunctionKey.ref,
-    FunctionKey.module,
-    FunctionKey.slot,
-    FunctionKey.type,
-    FunctionKey.target,
-    FunctionKey.label,
-    FunctionKey.line,
-).where(
-    FunctionKey.tenant_id == bindparam("tenant_id"), FunctionKey.ref.in_(bindparam("refs", expanding=True))
-)
-
 _CLEAR_TENANTS = select(Tenant.networks).where(Tenant.is_clear_text_allowed)
 _CLEAR_SITES = (
     select(Site.networks).join(Tenant, Tenant.id == Site.tenant_id).where(Tenant.is_clear_text_allowed)
@@ -150,8 +140,10 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
     """Everything that is composed; nothing here waits but for the database."""
     model = _model_of(context, facts)
     lines = await quick.all(_LINES, device_id=facts.id)
+    is_watching = any(line.mode == "blf" for line in lines)
+    mates = await read_mates(quick, device_id=facts.id) if is_watching else {}
     owner = next((line for line in lines if line.user_id is not None), None)
-    layers, key_layers = await _read_layers(
+    layers, key_layers, key_runs = await _read_layers(
         quick,
         context,
         facts,
@@ -177,23 +169,26 @@ async def read_parts(quick: Quick, context: Context, facts: DeviceFacts) -> Part
                 password=context.keyring.open(line.secret, purpose=line_purpose(line.account)),
                 user_name=line.name or "",
                 extension=line.digits or "",
-                shared=_shared(line),
+                shared=_shared(line, mates.get(line.position, ())),
             )
             for line in lines
         ],
         layers=layers,
         key_layers=key_layers,
+        number_plan=facts.number_plan,
+        key_runs=key_runs,
     )
     shape = Shape(
         lines=model.lines,
         keys=model.keys_accepted or model.keys,
         modules=model.modules,
         module_keys=model.module_keys,
+        sure_keys=model.keys,
     )
     return Parts(stored, shape, server_facts(context, facts))
 
 
-def _shared(line: AnyRow) -> SharedFacts | None:
+def _shared(line: AnyRow, mates: Sequence[Mate]) -> SharedFacts | None:
     if line.shared_account is None:
         return None
     return SharedFacts(
@@ -203,6 +198,7 @@ def _shared(line: AnyRow) -> SharedFacts | None:
         appearances=line.appearances,
         is_barge_in=line.is_barge_in,
         is_private_hold=line.is_private_hold,
+        mates=mates,
     )
 
 
@@ -231,11 +227,13 @@ def server_facts(context: Context, facts: DeviceFacts) -> ServerFacts:
     """The addresses that stand in this device's file."""
     settings = context.settings
     action = f"{settings.https_base}/a/{_open(context, facts, 'action_token')}"
+    token = f"t/{_open(context, facts, 'token')}/" if is_token_policy(context, facts) else ""
     return ServerFacts(
         https_url=settings.https_base,
         http_url=settings.http_base,
         action_url=action,
         ca_url=f"{settings.http_base}/ca.pem" if settings.http_base else "",
+        screen_url=f"{settings.https_base}/x/{token}{facts.mac}/hotdesk",
     )
 
 
@@ -246,7 +244,7 @@ def profile_of(context: Context, facts: DeviceFacts) -> Profile | None:
 
 async def _read_layers(
     quick: Quick, context: Context, facts: DeviceFacts, *, owner: int | None, owner_name: str | None
-) -> tuple[list[Layer], list[KeyLayer]]:
+) -> tuple[list[Layer], list[KeyLayer], list[KeyRun]]:
     scopes = {
         ("model", f"{facts.profile}/{facts.model}"): facts.model,
         ("tenant", ""): facts.tenant_name,
@@ -256,23 +254,17 @@ async def _read_layers(
     }
     refs = [ref for _, ref in scopes]
     values = await quick.all(_VALUES, tenant_id=facts.tenant_id, refs=refs)
-    keys = await quick.all(_KEYS, tenant_id=facts.tenant_id, refs=refs)
+    key_layers, key_runs = await read_keys(
+        quick, context, tenant_id=facts.tenant_id, places=scopes, owner=owner
+    )
     found: dict[tuple[str, str], dict[str, Any]] = {place: {} for place in scopes}
     for scope, ref, name, value in values:
         if (scope, ref) in found:
             found[(scope, ref)][name] = _clear(context, facts.tenant_id, name, value)
-    found_keys: dict[tuple[str, str], list[KeyConfig]] = {place: [] for place in scopes}
-    for scope, ref, module, slot, kind, target, label, line in keys:
-        if (scope, ref) in found_keys:
-            found_keys[(scope, ref)].append(
-                KeyConfig(
-                    slot=slot, module=module, type=kind, target=target, label=label, line=line, origin=scope
-                )
-            )
     # the SIP domain is a property of the tenant, not a row: so it cannot be set twice
     found[("tenant", "")]["sip_domain"] = facts.sip_domain
     layers = [Layer(scope, label, found[(scope, ref)]) for (scope, ref), label in scopes.items()]
-    return layers, [KeyLayer(scope, found_keys[(scope, ref)]) for scope, ref in scopes]
+    return layers, key_layers, key_runs
 
 
 def _clear(context: Context, tenant_id: int, name: str, value: Any) -> Any:

@@ -6,7 +6,16 @@ from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, func, or_, select
 
-from provisioner.model import Device, InternalNumber, Line, Registration, RegistrationState, Site, User
+from provisioner.model import (
+    Device,
+    InternalNumber,
+    Line,
+    Registration,
+    RegistrationState,
+    Site,
+    Tenant,
+    User,
+)
 from provisioner.services.context import Actor, Context
 from provisioner.services.users import MAX_PAGE, PAGE, Page, escape_like
 
@@ -22,6 +31,17 @@ class DeviceRow:
     extension: str
     site_name: str
     registration: Registration | None
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this is the one device of its user that queues ring (R4.4)."""
+        return self.user is not None and self.user.primary_device_id == self.device.id
+
+    @property
+    def shown_user(self) -> str:
+        """The user's name as lists show it, with * on the primary device; empty for nobody."""
+        name = self.user.name if self.user else ""
+        return f"*{name}" if self.is_primary else name
 
     @property
     def state(self) -> RegistrationState:
@@ -84,11 +104,16 @@ async def count_states(context: Context, actor: Actor, *, tenant_id: int | None 
     return {state.value: count for state, count in counts.items()}
 
 
+_IS_HIDDEN = Device.is_hotdesk & Tenant.is_seating_hidden
+"""Where the tenant shows nobody who sits at which device, a list must not do it either."""
+
+
 def _joined(statement: Select[*Columns]) -> Select[*Columns]:
     return (
         statement.select_from(Device)
         .outerjoin(Line, (Line.device_id == Device.id) & (Line.position == 1))
-        .outerjoin(User, User.id == Line.user_id)
+        .join(Tenant, Tenant.id == Device.tenant_id)
+        .outerjoin(User, (User.id == Line.user_id) & ~_IS_HIDDEN)
         .outerjoin(InternalNumber, InternalNumber.user_id == User.id)
         .outerjoin(Site, Site.id == Device.site_id)
         .outerjoin(Registration, Registration.line_id == Line.id)
@@ -113,7 +138,7 @@ def _conditions(
     if actor.user_id is not None:
         where.append(Line.user_id == actor.user_id)
     if user_id is not None:
-        where.append(Device.id.in_(select(Line.device_id).where(Line.user_id == user_id)))
+        where.append(Device.id.in_(select(Line.device_id).where(Line.user_id == user_id)) & ~_IS_HIDDEN)
     if site_id is not None:
         where.append(Device.site_id == site_id)
     if profile:

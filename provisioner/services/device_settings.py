@@ -1,4 +1,4 @@
-"""Settings and function keys stored at a scope, and what a device gets of them with provenance."""
+"""Settings stored at a scope, and whom a scope reaches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,20 +7,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.composition.catalogue import Setting
-from provisioner.composition.phone_config import KeyConfig
-from provisioner.errors import BadInput, InvalidSetting, NotFound
-from provisioner.model import Device, FunctionKey, Line, SettingValue
+from provisioner.errors import InvalidSetting, NotFound
+from provisioner.model import Device, Line, SettingValue
 from provisioner.model.store import touch_where
-from provisioner.model.text import is_plain
+from provisioner.services.call_checks import check_call_settings
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.enrolment import find_device, find_model
+from provisioner.services.number_rules import CHECKED_SETTINGS, check_codes
 from provisioner.services.tenants import find_site, find_tenant
 from provisioner.services.users import find_user
 
-KEY_TYPES = (
-    "none", "line", "shared_line", "speed_dial", "blf", "pickup", "group_pickup", "park", "retrieve", "voicemail", "dnd", "forward",
-    "intercom", "dtmf", "prefix", "transfer", "conference", "hold", "redial", "directory", "url", "xml", "hotdesk", "multicast", "record",
-)  # fmt: skip
 SECRET_SHOWN = "•••"  # noqa: S105 - what stands for one
 
 
@@ -29,7 +25,7 @@ async def get_settings(
 ) -> Mapping[str, Any]:
     """What is set at one scope itself: name → value, None for "unset here"; secrets as dots."""
     async with context.store.read() as session:
-        ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
+        ref = await check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
         rows = await session.execute(
             select(SettingValue).where(
                 SettingValue.tenant_id == tenant_id, SettingValue.scope == scope, SettingValue.ref == ref
@@ -61,7 +57,7 @@ async def put_settings(
     for name in inherit:
         _ = context.catalogue[name]
     async with context.store.change() as session:
-        ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
+        ref = await check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
         await session.execute(
             delete(SettingValue).where(
                 SettingValue.tenant_id == tenant_id,
@@ -73,78 +69,21 @@ async def put_settings(
         for name, value in clean.items():
             stored = _sealed(context, tenant_id, context.catalogue[name], value)
             session.add(SettingValue(tenant_id=tenant_id, scope=scope, ref=ref, name=name, value=stored))
-        touched = await touch_where(session, reached_by(tenant_id, scope, ref))
+        if scope in {"tenant", "site"} and not CHECKED_SETTINGS.isdisjoint([*clean, *inherit]):
+            await session.flush()
+            await check_codes(session, tenant_id)
+        await session.flush()
+        await check_call_settings(
+            session, context.catalogue, tenant_id=tenant_id, scope=scope, ref=ref, values=clean
+        )
+        touched = 0
+        if any(context.catalogue[name].reach == "phone" for name in (*clean, *inherit)):
+            touched = await touch_where(session, reached_by(tenant_id, scope, ref))
         audit(
             session, context, actor, action="settings.update", tenant_id=tenant_id, object=f"{scope} {ref}".strip(),
             set=sorted(clean), inherited=sorted(inherit), devices=touched,
         )  # fmt: skip
     return await get_settings(context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
-
-
-async def put_keys(
-    context: Context, actor: Actor, *, tenant_id: int, scope: str, keys: Sequence[KeyConfig], ref: str = ""
-) -> None:
-    """Replace the function keys defined at a scope. BadInput names the first key that is wrong."""
-    seen: set[tuple[int, int]] = set()
-    for key in keys:
-        _check_key(key, seen)
-    async with context.store.change() as session:
-        ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
-        await session.execute(
-            delete(FunctionKey).where(
-                FunctionKey.tenant_id == tenant_id, FunctionKey.scope == scope, FunctionKey.ref == ref
-            )
-        )
-        session.add_all(
-            FunctionKey(
-                tenant_id=tenant_id,
-                scope=scope,
-                ref=ref,
-                module=key.module,
-                slot=key.slot,
-                type=key.type,
-                target=key.target,
-                label=key.label,
-                line=key.line,
-            )
-            for key in keys
-        )
-        touched = await touch_where(session, reached_by(tenant_id, scope, ref))
-        audit(
-            session,
-            context,
-            actor,
-            action="keys.update",
-            tenant_id=tenant_id,
-            object=f"{scope} {ref}".strip(),
-            keys=len(keys),
-            devices=touched,
-        )
-
-
-async def get_keys(
-    context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str = ""
-) -> Sequence[KeyConfig]:
-    """The function keys defined at a scope itself."""
-    async with context.store.read() as session:
-        ref = await _check_owner(session, context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
-        rows = await session.execute(
-            select(FunctionKey)
-            .where(FunctionKey.tenant_id == tenant_id, FunctionKey.scope == scope, FunctionKey.ref == ref)
-            .order_by(FunctionKey.module, FunctionKey.slot)
-        )
-        return [
-            KeyConfig(
-                slot=row.slot,
-                module=row.module,
-                type=row.type,
-                target=row.target,
-                label=row.label,
-                line=row.line,
-                origin=scope,
-            )
-            for row in rows.scalars()
-        ]
 
 
 def reached_by(tenant_id: int, scope: str, ref: str) -> Any:
@@ -167,7 +106,7 @@ def secret_purpose(tenant_id: int, name: str) -> str:
     return f"setting.{name}:{tenant_id}"
 
 
-async def _check_owner(
+async def check_owner(
     session: AsyncSession, context: Context, actor: Actor, *, tenant_id: int, scope: str, ref: str
 ) -> str:
     """`ref` in its canonical form, when it names something that is there and that this actor may see."""
@@ -213,21 +152,3 @@ def _sealed(context: Context, tenant_id: int, setting: Setting, value: Any) -> A
     if not setting.is_secret or not value:
         return value
     return context.keyring.seal(value, purpose=secret_purpose(tenant_id, setting.name))
-
-
-def _check_key(key: KeyConfig, seen: set[tuple[int, int]]) -> None:
-    place = (key.module, key.slot)
-    where = f"Key {key.slot}" + (f" of module {key.module}" if key.module else "")
-    if not (1 <= key.slot <= 300 and 0 <= key.module <= 6 and 1 <= key.line <= 16):
-        raise BadInput(
-            f"{where}: slots are 1 to 300, modules 0 to 6 (0 is the phone), lines 1 to 16.", field="keys"
-        )
-    if place in seen:
-        raise BadInput(f"{where} is defined twice.", field="keys")
-    if key.type not in KEY_TYPES:
-        raise BadInput(f"{where}: the type is one of {', '.join(KEY_TYPES)}.", field="keys")
-    if len(key.target) > 200 or len(key.label) > 99 or not is_plain(key.target + key.label):
-        raise BadInput(
-            f"{where}: target at most 200 and label at most 99 characters, without line breaks.", field="keys"
-        )
-    seen.add(place)

@@ -14,6 +14,7 @@ from provisioner.errors import BadInput, NotFound, UnknownModel
 from provisioner.model import (
     Device,
     FunctionKey,
+    KeyRange,
     Mac,
     Revocation,
     SettingValue,
@@ -34,7 +35,11 @@ from provisioner.services.enrolment_checks import (
     user_for,
     username_for,
 )
+from provisioner.services.lines import give_to, keep_primary, stand_for
+from provisioner.services.resync import ask
 from provisioner.services.revocations import remember_revoked
+from provisioner.services.seating import stand
+from provisioner.services.shared_line_mates import touch_mates
 from provisioner.services.tenants import find_tenant
 
 CLAIM_WINDOW_MAXIMUM = timedelta(hours=24)
@@ -167,11 +172,11 @@ async def enrol_in(
     chosen = choose_password(password, tenant=tenant, profile=found, device=device)
     replace_password(device, chosen, keyring=context.keyring, clock=context.clock, keep_previous=False)
     line = new_line(device, context.keyring, position=1)
-    if user is not None:
-        line.kind, line.user_id = "user", user.id
     device.lines = [line]
     session.add(device)
     await session.flush()
+    kind = "user" if user else "empty"
+    await stand_for(session, context, line=line, device=device, user=user, kind=kind)
     audit(
         session,
         context,
@@ -206,7 +211,7 @@ async def find_by_mac(context: Context, actor: Actor, *, mac: str) -> Device:
 async def update_device(
     context: Context, actor: Actor, *, device_id: int, **fields: Any
 ) -> tuple[Device, Sequence[str]]:
-    """Change name, model, MAC, user, site, policy or note. Gives the device back, and warnings."""
+    """Change name, model, MAC, user, site, place, emergency_caller_id, policy or note. Gives the device back, and warnings."""
     async with context.store.change() as session:
         device = await find_device(session, actor, device_id)
         tenant = await find_tenant(session, device.tenant_id)
@@ -214,6 +219,10 @@ async def update_device(
         warnings = await _apply(session, context, actor, device=device, tenant=tenant, fields=fields)
         await session.flush()
         await touch(session, [device.id])
+        if "name" in changed:
+            await touch_mates(session, context, device_id=device.id)
+        if "user_id" in changed:
+            await ask(session, context, [device.id], why="assignment")
         audit(
             session,
             context,
@@ -292,7 +301,7 @@ async def remove_device(context: Context, actor: Actor, *, device_id: int, reaso
         device = await find_device(session, actor, device_id)
         ref = f"device:{device.uid}"
         session.add(Revocation(ref=ref, seq=sequence(session), at=context.clock(), reason=reason[:200]))
-        for table in (SettingValue, FunctionKey):
+        for table in (SettingValue, FunctionKey, KeyRange):
             await session.execute(
                 delete(table).where(
                     table.tenant_id == device.tenant_id, table.scope == "device", table.ref == str(device.id)
@@ -308,7 +317,13 @@ async def remove_device(context: Context, actor: Actor, *, device_id: int, reaso
             reason=reason[:200],
         )
         await remember_revoked(context, ref)
+        await stand(session, context, actor, device=device, ending="removed")
+        users = [line.user_id for line in device.lines if line.user_id is not None]
+        await touch_mates(session, context, device_id=device.id)
         await session.delete(device)
+        await session.flush()
+        for user_id in users:
+            await keep_primary(session, context, user_id)
 
 
 async def find_device(session: AsyncSession, actor: Actor, device_id: int) -> Device:
@@ -360,7 +375,7 @@ async def _apply(
             warnings += [warning] if warning else []
         elif name == "user_id":
             user = await user_for(session, tenant, value, moving=device)
-            device.lines[0].user_id, device.lines[0].kind = (user.id, "user") if user else (None, "empty")
+            await give_to(session, context, device=device, user=user)
         elif name == "site_id":
             device.site_id = await site_for(session, tenant, value)
         elif name in TEXTS:

@@ -1,5 +1,6 @@
 """What a device's fields must be like, and whose they may be (R1.3, R4.1)."""
 
+import re
 import secrets
 from typing import Any
 
@@ -8,12 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.access.policies.named import policy as read_policy
 from provisioner.errors import BadInput, Conflict, MacTaken
-from provisioner.model import Device, Line, Mac, Site, Tenant, User, UserKind
+from provisioner.model import Device, Mac, Site, Tenant, User
 from provisioner.model.text import is_plain
 from provisioner.profiles.manifest import Profile
 from provisioner.services.context import Actor
-
-MAX_DEVICES_PER_USER = 9
+from provisioner.services.lines import check_room_for_device
 
 
 async def refuse_taken(session: AsyncSession, actor: Actor, mac: Mac) -> None:
@@ -40,30 +40,13 @@ async def refuse_taken(session: AsyncSession, actor: Actor, mac: Mac) -> None:
 async def user_for(
     session: AsyncSession, tenant: Tenant, user_id: int | None, *, moving: Device | None = None
 ) -> User | None:
-    """The user who gets the device; Conflict when the premium rule (R4.1) leaves no room."""
+    """The user who gets the device; TooManyDevices when the premium rule (R4.1) leaves no room."""
     if user_id is None:
         return None
     user = await session.get(User, user_id)
     if user is None or user.tenant_id != tenant.id:
         raise BadInput("There is no such user in this tenant.", field="user_id")
-    rows = await session.execute(
-        select(Device.id, Device.name)
-        .distinct()
-        .join(Line, Line.device_id == Device.id)
-        .where(Line.user_id == user_id)
-        .order_by(Device.name)
-    )
-    others = [name for device_id, name in rows.all() if moving is None or device_id != moving.id]
-    limit = MAX_DEVICES_PER_USER if tenant.is_premium or user.kind != UserKind.PERSON else 1
-    if len(others) >= limit:
-        way_out = (
-            "remove one of them first"
-            if limit > 1
-            else "remove it first, or make the tenant premium to have up to nine"
-        )
-        raise Conflict(
-            f"{user.name} already has {', '.join(others)}: {way_out}.", field="user_id", devices=others
-        )
+    await check_room_for_device(session, tenant=tenant, user=user, moving=moving)
     return user
 
 
@@ -113,4 +96,27 @@ def device_policy(value: Any) -> str:
     return text
 
 
-TEXTS = {"name": device_name, "note": device_note, "policy": device_policy}
+def device_place(value: Any) -> str:
+    text = str(value).strip()
+    if len(text) > 120 or not is_plain(text):
+        raise BadInput("A place (floor, room) has at most 120 characters and no line breaks.", field="place")
+    return text
+
+
+def emergency_caller_id(value: Any) -> str:
+    text = str(value).replace(" ", "")
+    if not re.fullmatch(r"(\+?[0-9]{1,31})?", text, re.ASCII):
+        raise BadInput(
+            "A number has digits only, with a + in front for the country.", field="emergency_caller_id"
+        )
+    return text
+
+
+TEXTS = {
+    "name": device_name,
+    "note": device_note,
+    "policy": device_policy,
+    "place": device_place,
+    "emergency_caller_id": emergency_caller_id,
+}
+"""Columns of a device that are text, and what makes sure of them."""

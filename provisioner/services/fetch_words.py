@@ -13,6 +13,7 @@ HINTS: Final[Mapping[str, str]] = {
     "hint-register_failed": "the phone says that its registration was refused",
     "hint-boot": "the phone says that it started",
     "hint-setup_completed": "the phone says that it started",
+    "screen": "showed a page on its screen",
 }
 SERVED: Final = "got its configuration"
 UNCHANGED: Final = "already had the newest configuration"

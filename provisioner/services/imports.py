@@ -14,10 +14,13 @@ from sqlalchemy.orm import selectinload
 
 from provisioner.errors import BadInput, Conflict, InvalidMac, ProvisionerError
 from provisioner.model import InternalNumber, Mac, Site, Tenant, User, UserKind, parse_extension
+from provisioner.model.store import touch_where
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.device_list import list_devices
 from provisioner.services.enrolment import enrol_in
 from provisioner.services.import_table import COLUMNS, BrokenRow, Row, read_rows, refused, safe_cell
+from provisioner.services.key_targets import with_everyone
+from provisioner.services.number_rules import Rules, number_plan_changed, read_rules
 from provisioner.services.tenants import find_tenant
 from provisioner.services.users import MAX_PAGE
 
@@ -172,6 +175,7 @@ class _Importer:
         self._models = _models(context)
         self._named: dict[str, list[User]] = defaultdict(list)
         self._extensions: dict[str, User | None] = {}
+        self._rules = Rules((), ())
         self.devices: list[ImportedDevice] = []
         self.broken: list[BrokenRow] = []
         self.users_made = 0
@@ -198,6 +202,9 @@ class _Importer:
                 on_progress(number, len(rows))
             await asyncio.sleep(0)  # phones are served between two rows
         self.broken.sort(key=lambda broken: broken.line)
+        if self.users_made:
+            await touch_where(session, with_everyone(tenant.id))
+            await number_plan_changed(session, tenant.id)
         return tenant
 
     async def _enrol(self, session: AsyncSession, tenant: Tenant, row: Row, sites: Mapping[str, int]) -> None:
@@ -310,6 +317,7 @@ class _Importer:
             .where(InternalNumber.tenant_id == tenant.id)
             .options(selectinload(InternalNumber.user))
         )
+        self._rules = await read_rules(session, tenant.id)
         self._extensions.update(
             {number.digits: number.user for number in (await session.execute(numbers)).scalars()}
         )
@@ -319,6 +327,7 @@ class _Importer:
             raise BadInput("The name of a user has at most 120 characters and no line breaks.", field="user")
         user = User(tenant_id=tenant.id, name=name, kind=UserKind.PERSON, created_at=self._context.clock())
         if extension:
+            self._rules.check(extension)
             user.extension = InternalNumber(tenant_id=tenant.id, digits=extension)
             self._extensions[extension] = user
         session.add(user)

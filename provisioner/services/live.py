@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`topic` is "registration", "fetch" or "device"; `device_id` says which device it is about."""
+    """`topic` is "registration", "fetch", "resync" or "device"; `device_id` says which device it is about. "directory" is about none (0)."""
 
     topic: str
     tenant_id: int
@@ -47,6 +47,8 @@ class Hub:
     """Publishes changes to the subscriptions of their tenant. Never blocks the publisher."""
 
     def __init__(self, *, max_subscriptions: int = 2_000) -> None:
+        self.moment = 0
+        """Rises with every change: what was read at one moment holds until the next."""
         self._subscriptions: set[Subscription] = set()
         self._max = max_subscriptions
 
@@ -66,6 +68,7 @@ class Hub:
             self._subscriptions.discard(subscription)
 
     def publish(self, change: Change) -> None:
+        self.moment += 1
         for subscription in self._subscriptions:
             if subscription.tenant_id is None or subscription.tenant_id == change.tenant_id:
                 subscription.put(change)

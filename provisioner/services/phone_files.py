@@ -204,15 +204,15 @@ class PhoneFiles:
             news = self._news
             async with self._context.store.quick() as quick:
                 facts = await read_device(quick, mac=mac)
-                if self._clear_text is None:
-                    self._clear_text = await read_clear_text_networks(quick)
+                clear_text = self._clear_text if facts is None else ()
+                if clear_text is None:
+                    clear_text = await read_clear_text_networks(quick)
             if news == self._news:  # else something changed while this was read
                 break
         if facts is not None:
             return self._keep(self._record_of(facts))
-        stranger = PhoneRecord(
-            mac=mac, subject=replace(self._gate.stranger, clear_text_networks=self._clear_text)
-        )
+        self._clear_text = clear_text
+        stranger = PhoneRecord(mac=mac, subject=replace(self._gate.stranger, clear_text_networks=clear_text))
         self._strangers[mac] = stranger
         while len(self._strangers) > STRANGERS_REMEMBERED:
             self._strangers.popitem(last=False)

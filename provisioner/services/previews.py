@@ -58,10 +58,17 @@ def masked(context: Context, config: PhoneConfig) -> PhoneConfig:
         server=replace(
             config.server,
             action_url=f"{config.server.https_url}/a/{MASK}" if config.server.action_url else "",
+            screen_url=without_token(config.server.screen_url),
         ),
         settings={name: masked_setting(context, composed) for name, composed in config.settings.items()},
         lines=tuple(replace(line, password=MASK if line.password else "") for line in config.lines),
     )
+
+
+def without_token(screen_url: str) -> str:
+    """The address of a phone's hotdesk pages, its path token masked when it has one."""
+    head, sign, rest = screen_url.partition("/x/t/")
+    return f"{head}{sign}{MASK}/{rest.partition('/')[2]}" if sign else screen_url
 
 
 def masked_setting(context: Context, composed: Composed) -> Composed:

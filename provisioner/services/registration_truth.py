@@ -69,6 +69,12 @@ def is_newer(one: Word, other: Word) -> bool:
 
 def truth_of(words: Iterable[Word], *, now: datetime, grace: timedelta) -> Truth | None:
     """The state of the account; None when nothing is known."""
+    words = list(words)
+    if len(words) == 1 and words[0].is_live and words[0].expires_at + grace > now:
+        # nearly every account: one contact that renews itself
+        return Truth(
+            RegistrationState.REGISTERED, words[0].updated_at, words[0].user_agent, until=words[0].expires_at
+        )
     floors, contacts, refusals = _sorted(words)
     decisive = [_decisive(rows, floors) for rows in contacts.values()]
     live = [word for word in decisive if word.is_live and word.expires_at + grace > now]
@@ -88,8 +94,18 @@ def truth_of(words: Iterable[Word], *, now: datetime, grace: timedelta) -> Truth
     return Truth(state, at, f"{reason} (asked from {source})" if source else reason)
 
 
+def living(words: Sequence[T], *, now: datetime, grace: timedelta) -> list[T]:
+    """The words of the contacts that make the account registered now, the newest first."""
+    floors, contacts, _ = _sorted(words)
+    decisive = [_decisive(rows, floors) for rows in contacts.values()]
+    live = [word for word in decisive if word.is_live and word.expires_at + grace > now]
+    return sorted(live, key=lambda word: (word.updated_at, word.expires_at, word.contact), reverse=True)
+
+
 def superfluous(words: Sequence[T], *, now: datetime) -> list[T]:
     """Words that are too old to matter: leaving them out changes nothing that can still come."""
+    if len(words) == 1 and words[0].is_live:
+        return []
     limit = now - FORGET_GONE_AFTER
     floors, contacts, refusals = _sorted(words)
     old = [word for word in (*floors.values(), *refusals) if word.updated_at < limit]

@@ -1,14 +1,8 @@
-"""Registrars' events, word by word into the table `bindings`, and what they add up to into `registrations`."""
+"""Registrars' events, kept word by word, and what they add up to. In memory: services/registration_rows reads and writes them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from provisioner.model import Binding, Line, Registration
-from provisioner.model.store import sequence
-from provisioner.services.context import Context
 from provisioner.services.registration_truth import (
     ENDINGS,
     FLOOR,
@@ -35,7 +29,7 @@ class Contact:
     cseq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would triple the cost of making one, and thousands come a second
 class RegistrationEvent:
     """One thing a registrar saw. `kind`: register, refresh, unregister, expired, auth-failed, too-many-contacts.
 
@@ -61,70 +55,86 @@ _REFUSALS = frozenset({"auth-failed", "too-many-contacts"})
 
 
 @dataclass(slots=True)
+class Kept:
+    """One word as it is kept: a row of `bindings`. `id` None: not in the table yet."""
+
+    contact: str
+    call_id: str
+    cseq: int
+    user_agent: str
+    source: str
+    instance: str
+    expires_at: datetime
+    updated_at: datetime
+    is_live: bool
+    ending: str
+    id: int | None = None
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """What was concluded of an account: a row of `registrations`. `is_told`: open pages must learn of the change."""
+
+    state: str
+    since: datetime
+    until: datetime | None
+    reason: str
+    source: str
+    is_new: bool = False
+    is_changed: bool = False
+    is_told: bool = False
+
+
+@dataclass(slots=True)
 class Account:
     """One account while a batch is applied."""
 
     line_id: int
     tenant_id: int
     device_id: int
-    registration: Registration | None
-    words: dict[tuple[str, str], Binding] = field(default_factory=dict)
+    registration: State | None = None
+    words: dict[tuple[str, str], Kept] = field(default_factory=dict)
     """The newest word of each contact and call."""
+    forgotten: list[int] = field(default_factory=list)
+    """Ids of words that cannot matter any more."""
 
 
-async def load_accounts(session: AsyncSession, names: set[str]) -> dict[str, Account]:
-    accounts: dict[str, Account] = {}
-    by_line: dict[int, Account] = {}
-    wanted = sorted(names)
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
-        rows = await session.execute(
-            select(Line.account, Line.id, Line.tenant_id, Line.device_id).where(Line.account.in_(chunk))
-        )
-        for name, line_id, tenant_id, device_id in rows:
-            by_line[line_id] = accounts[name] = Account(line_id, tenant_id, device_id, None)
-    ids = sorted(by_line)
-    for start in range(0, len(ids), 500):
-        chunk_ids = ids[start : start + 500]
-        for registration in (
-            await session.execute(select(Registration).where(Registration.line_id.in_(chunk_ids)))
-        ).scalars():
-            by_line[registration.line_id].registration = registration
-        for binding in (
-            await session.execute(select(Binding).where(Binding.line_id.in_(chunk_ids)))
-        ).scalars():
-            by_line[binding.line_id].words[(binding.contact, binding.call_id)] = binding
-    return accounts
-
-
-def hear(session: AsyncSession, account: Account, event: RegistrationEvent) -> None:
+def hear(account: Account, event: RegistrationEvent) -> None:
     """Keep what an event says, word by word, where it is newer than what is kept."""
     if event.kind in _REFUSALS:
-        _keep(session, account, _word(account, event, contact=REFUSED, call_id="", cseq=0, ending=event.kind))
+        _keep(account, _word(event, contact=REFUSED, call_id="", cseq=0, ending=event.kind))
         return
     ending = event.kind if event.kind in ENDINGS else "unregister"
     contacts, uri = event.contacts, _bare(event.contact)
     if contacts is None and event.kind in _GONE and uri == "*":
         contacts = ()
     if contacts is not None:
-        _keep(session, account, _word(account, event, contact=FLOOR, ending=ending))
+        _keep(account, _word(event, contact=FLOOR, ending=ending))
         for contact in contacts:
             if _bare(contact.uri) != FLOOR:  # one without a URI would stand in the place of the floor
-                _keep(session, account, _listed(account, event, contact))
+                _keep(account, _listed(event, contact))
     elif uri and event.kind in _GONE:
-        _keep(session, account, _word(account, event, contact=uri, ending=ending))
+        _keep(account, _word(event, contact=uri, ending=ending))
     elif uri:
         expires = event.expires_at or event.at + UNKNOWN_LIFETIME
-        _keep(
-            session,
-            account,
-            _word(account, event, contact=uri, expires_at=expires, user_agent=event.user_agent),
-        )
+        _keep(account, _word(event, contact=uri, expires_at=expires, user_agent=event.user_agent))
 
 
-def _listed(account: Account, event: RegistrationEvent, contact: Contact) -> Binding:
+def conclude(account: Account, *, now: datetime, grace: timedelta) -> None:
+    """Note what all kept words add up to, and forget those that cannot matter any more."""
+    words = list(account.words.values())
+    truth = truth_of(words, now=now, grace=grace)
+    for word in superfluous(words, now=now):
+        del account.words[(word.contact, word.call_id)]
+        if word.id is not None:
+            account.forgotten.append(word.id)
+    if truth is not None:
+        _note_state(account, truth, now=now)
+
+
+def _listed(event: RegistrationEvent, contact: Contact) -> Kept:
     word = _word(
-        account,
         event,
         contact=_bare(contact.uri),
         expires_at=contact.expires_at,
@@ -137,7 +147,6 @@ def _listed(account: Account, event: RegistrationEvent, contact: Contact) -> Bin
 
 
 def _word(
-    account: Account,
     event: RegistrationEvent,
     *,
     contact: str,
@@ -146,9 +155,8 @@ def _word(
     ending: str = "",
     expires_at: datetime | None = None,
     user_agent: str = "",
-) -> Binding:
-    return Binding(
-        line_id=account.line_id,
+) -> Kept:
+    return Kept(
         contact=contact,
         call_id=event.call_id[:200] if call_id is None else call_id,
         cseq=event.cseq if cseq is None else cseq,
@@ -162,55 +170,31 @@ def _word(
     )
 
 
-def _keep(session: AsyncSession, account: Account, word: Binding) -> None:
+def _keep(account: Account, word: Kept) -> None:
     place = (word.contact, word.call_id)
     kept = account.words.get(place)
     if kept is None:
         account.words[place] = word
-        session.add(word)
     elif is_newer(word, kept):
-        for column in (
-            "cseq",
-            "user_agent",
-            "source",
-            "instance",
-            "expires_at",
-            "updated_at",
-            "is_live",
-            "ending",
-        ):
-            setattr(kept, column, getattr(word, column))
+        word.id = kept.id
+        word.is_changed = True
+        account.words[place] = word
 
 
-async def conclude(session: AsyncSession, context: Context, account: Account) -> None:
-    """Write down what all kept words add up to, and forget those that cannot matter any more."""
-    now = context.clock()
-    words = list(account.words.values())
-    truth = truth_of(words, now=now, grace=timedelta(seconds=context.settings.registration_grace))
-    for word in superfluous(words, now=now):
-        del account.words[(word.contact, word.call_id)]
-        if word in session.new:
-            session.expunge(word)
-        else:
-            await session.delete(word)
-    if truth is not None:
-        _write_state(session, account, truth, now=now)
-
-
-def _write_state(session: AsyncSession, account: Account, truth: Truth, *, now: datetime) -> None:
-    row = account.registration
-    if row is None:
-        row = account.registration = Registration(
-            line_id=account.line_id, tenant_id=account.tenant_id, device_id=account.device_id
+def _note_state(account: Account, truth: Truth, *, now: datetime) -> None:
+    reason, known = truth.reason[:200], account.registration
+    if known is None:
+        account.registration = State(
+            truth.state, min(truth.at, now), truth.until, reason, "registrar", is_new=True, is_told=True
         )
-        session.add(row)
-    reason = truth.reason[:200]
-    if (row.state, row.reason, row.source) != (truth.state, reason, "registrar"):
-        if row.state != truth.state:
-            row.since = min(truth.at, now)
-        row.state, row.reason, row.source = truth.state, reason, "registrar"
-        row.seq = sequence(session)
-    row.until = truth.until
+        return
+    if (known.state, known.reason, known.source) != (truth.state, reason, "registrar"):
+        if known.state != truth.state:
+            known.since = min(truth.at, now)
+        known.state, known.reason, known.source = truth.state, reason, "registrar"
+        known.is_changed = known.is_told = True
+    if known.until != truth.until:
+        known.until, known.is_changed = truth.until, True
 
 
 def _bare(contact: str) -> str:

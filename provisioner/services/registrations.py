@@ -13,15 +13,9 @@ from provisioner.errors import ProvisionerError, Unavailable
 from provisioner.model import Line, Registration, RegistrationState
 from provisioner.model.store import REGISTRATIONS, sequence
 from provisioner.services.context import Actor, Context
+from provisioner.services.registration_rows import load_accounts, save_accounts
 from provisioner.services.registration_truth import ENDINGS
-from provisioner.services.registration_words import (
-    Account,
-    Contact,
-    RegistrationEvent,
-    conclude,
-    hear,
-    load_accounts,
-)
+from provisioner.services.registration_words import Account, Contact, RegistrationEvent, conclude, hear
 
 __all__ = [
     "Contact", "ExpiryTimer", "RegistrationEvent", "RegistrationQueue", "apply_events", "expire_due", "reconcile", "states_of",
@@ -30,8 +24,14 @@ __all__ = [
 log = structlog.get_logger()
 
 CAPACITY = 200_000
-BATCH = 1_000
+BATCH = 4_000
+COLLECTING_SECONDS = 0.1
+"""What comes so soon after a batch waits for the next one; a single event is applied at once."""
+SETTLING_SECONDS = 0.2
+"""The timer looks again so long after a batch: in a storm there is one every few milliseconds."""
 DRAIN_SECONDS = 30.0
+BREATHER = 200
+"""After so many accounts others may run: a batch is worked on while phones wait for their files."""
 
 
 class RegistrationQueue:
@@ -60,8 +60,10 @@ class RegistrationQueue:
 
     async def run(self) -> None:
         """Apply until cancelled. What fails is kept, in order, and tried again."""
+        loop, rested = asyncio.get_running_loop(), 0.0
         while True:
             await self._arrived.wait()
+            await asyncio.sleep(max(0.0, rested - loop.time()))
             self._arrived.clear()
             try:
                 # a transaction that is cut off would keep the database locked: the last `flush` waits for it
@@ -74,6 +76,7 @@ class RegistrationQueue:
                 )
                 self._arrived.set()
                 await asyncio.sleep(0.5)
+            rested = loop.time() + COLLECTING_SECONDS
 
     async def flush(self) -> None:
         """Apply everything that waits now; what cannot be applied yet waits on."""
@@ -98,7 +101,8 @@ class RegistrationQueue:
     async def drained(self) -> None:
         """Wait until everything put so far is applied; Unavailable when the database takes too long."""
         try:
-            await asyncio.wait_for(self._idle.wait(), DRAIN_SECONDS)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._idle.wait()
         except TimeoutError:
             raise Unavailable(
                 "Earlier events still wait for the database; try again in a moment.", retry_after=5
@@ -142,10 +146,14 @@ async def apply_events(context: Context, events: Sequence[RegistrationEvent]) ->
             if account is None or event.tenant_id not in {None, account.tenant_id}:
                 continue
             known += 1
-            hear(session, account, event)
+            hear(account, event)
             heard[account.line_id] = account
-        for account in heard.values():
-            await conclude(session, context, account)
+        now, grace = context.clock(), timedelta(seconds=context.settings.registration_grace)
+        for number, account in enumerate(heard.values(), 1):
+            conclude(account, now=now, grace=grace)
+            if number % BREATHER == 0:
+                await asyncio.sleep(0)
+        await save_accounts(session, heard.values())
         return known
 
 
@@ -176,20 +184,21 @@ async def reconcile(
         chunk = concerned[start : start + BATCH]
         async with context.store.change(REGISTRATIONS) as session:
             accounts = await load_accounts(session, set(chunk))
+            now, grace = context.clock(), timedelta(seconds=context.settings.registration_grace)
             for name in chunk:
                 account = accounts.get(name)
                 if account is None:  # removed a moment ago
                     continue
                 before = account.registration.state if account.registration else RegistrationState.NEVER
                 hear(
-                    session,
                     account,
                     RegistrationEvent(
                         kind="unlisted", account=name, at=at, contacts=tuple(contacts.get(name, ()))
                     ),
                 )
-                await conclude(session, context, account)
+                conclude(account, now=now, grace=grace)
                 changed += account.registration is not None and account.registration.state != before
+            await save_accounts(session, accounts.values())
     return changed
 
 
@@ -251,9 +260,11 @@ class ExpiryTimer:
                 log.warning("expiry cannot be written yet", error=type(error).__name__)
                 wait = 1.0
             try:
-                await asyncio.wait_for(self._woken.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(SETTLING_SECONDS)
             self._woken.clear()
 
     async def _seconds_to_next(self) -> float:

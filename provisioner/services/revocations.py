@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from provisioner.model import ApiToken, Device, FunctionKey, Revocation, SettingValue
+from provisioner.model import ApiToken, Device, FunctionKey, KeyRange, Revocation, SettingValue
 from provisioner.model.store import Store, sequence
 from provisioner.services.context import Context
 
@@ -70,7 +70,7 @@ async def _remove_device(session: AsyncSession, uid: str) -> None:
     ).one_or_none()
     if found is None:
         return
-    for table in (SettingValue, FunctionKey):
+    for table in (SettingValue, FunctionKey, KeyRange):
         own = (table.tenant_id == found.tenant_id) & (table.scope == "device") & (table.ref == str(found.id))
         await session.execute(delete(table).where(own))
     await session.execute(delete(Device).where(Device.id == found.id))

@@ -14,11 +14,12 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import BadSeal, KeyMissing
-from provisioner.model import Device, Line, ServerFact, SettingValue
+from provisioner.model import Device, Line, PbxConnection, ServerFact, SettingValue
 from provisioner.secrets import KeyRing
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.device_secrets import SEALED_DEVICE_COLUMNS, line_purpose, purpose
 from provisioner.services.device_settings import secret_purpose
+from provisioner.services.pbx_connections import pbx_purpose
 
 CHUNK = 200
 """Rows sealed anew in one transaction: short enough that nobody waits for it."""
@@ -26,6 +27,8 @@ SETTLE_SECONDS = 1.0
 """Between the last row and the end of the old keys: readers that hold an old row are done with it by then."""
 KEY_CHECK = ("key_check", "server.key_check")
 """Name and purpose of the fact that proves the key ring (services/installation)."""
+
+TABLES = (Device, Line, SettingValue, PbxConnection)
 
 Progress = Callable[[int, int], None]
 """Called with (rows looked at, rows in all)."""
@@ -114,18 +117,14 @@ async def ring_status(context: Context) -> RingStatus:
 
 async def _seal_everything(context: Context, unreadable: list[str], on_progress: Progress | None) -> int:
     async with context.store.read() as session:
-        places = [
-            *await _ids(session, Device),
-            *await _ids(session, Line),
-            *await _ids(session, SettingValue),
-        ]
+        places = [place for table in TABLES for place in await _ids(session, table)]
     sealed = 0
     for start in range(0, len(places), CHUNK):
         chunk = places[start : start + CHUNK]
         # `change` transactions run one after another: nobody replaces a secret between our reading and our writing
         async with context.store.change() as session:
             found: list[_Sealed] = []
-            for table in (Device, Line, SettingValue):
+            for table in TABLES:
                 keys = [key for owner, key in chunk if owner is table]
                 found += await _secrets(session, context, table, keys) if keys else []
             stale = [secret for secret in found if _key_of(secret.token) != context.keyring.current]
@@ -149,10 +148,9 @@ async def _seal(session: AsyncSession, ring: KeyRing, found: Sequence[_Sealed], 
             unreadable.append(f"{secret.purpose}: {error.detail}")
             continue
         values = {secret.column: ring.seal(plain, purpose=secret.purpose)}
-        key = next(iter(secret.table.__table__.primary_key.columns))
         await session.execute(
             update(secret.table)
-            .where(key == secret.key)
+            .where(_key(secret.table) == secret.key)
             .values(values)
             .execution_options(synchronize_session=False)
         )
@@ -162,13 +160,18 @@ async def _seal(session: AsyncSession, ring: KeyRing, found: Sequence[_Sealed], 
 
 async def _all(session: AsyncSession, context: Context) -> list[_Sealed]:
     found = await _key_check(session)
-    for table in (Device, Line, SettingValue):
+    for table in TABLES:
         found += await _secrets(session, context, table, None)
     return found
 
 
 async def _ids(session: AsyncSession, table: Any) -> list[tuple[Any, int]]:
-    return [(table, key) for key in (await session.execute(select(table.id).order_by(table.id))).scalars()]
+    key = _key(table)
+    return [(table, value) for value in (await session.execute(select(key).order_by(key))).scalars()]
+
+
+def _key(table: Any) -> Any:
+    return next(iter(table.__table__.primary_key.columns))
 
 
 async def _secrets(
@@ -182,8 +185,9 @@ async def _secrets(
         SettingValue: select(
             SettingValue.id, SettingValue.tenant_id, SettingValue.name, SettingValue.value
         ).where(SettingValue.name.in_(names)),
+        PbxConnection: select(PbxConnection.tenant_id, PbxConnection.secret),
     }
-    statement = statements[table] if keys is None else statements[table].where(table.id.in_(keys))
+    statement = statements[table] if keys is None else statements[table].where(_key(table).in_(keys))
     found: list[_Sealed] = []
     for row in await session.execute(statement):
         if table is Device:
@@ -193,6 +197,8 @@ async def _secrets(
             ]
         elif table is Line:
             found.append(_Sealed(table, row.id, "secret", row.secret, line_purpose(row.account)))
+        elif table is PbxConnection:
+            found.append(_Sealed(table, row.tenant_id, "secret", row.secret, pbx_purpose(row.tenant_id)))
         else:
             found.append(_Sealed(table, row.id, "value", row.value, secret_purpose(row.tenant_id, row.name)))
     return [secret for secret in found if isinstance(secret.token, str) and secret.token]

@@ -17,17 +17,17 @@ from provisioner.model import (
     ApiToken,
     Device,
     FunctionKey,
-    Line,
+    KeyRange,
     Revocation,
     SettingValue,
     Site,
     Tenant,
     User,
-    UserKind,
 )
 from provisioner.model.store import announce, sequence, touch_where
 from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context, audit
+from provisioner.services.lines import refuse_several_devices
 from provisioner.services.revocations import remember_revoked
 from provisioner.services.watching import registrar_address
 
@@ -86,7 +86,7 @@ async def update_tenant(context: Context, actor: Actor, *, tenant_id: int, **fie
         tenant = await find_tenant(session, actor.tenant(tenant_id))
         changed = _apply(tenant, fields)
         if changed.get("is_premium") is False:
-            await _refuse_many_devices(session, tenant)
+            await refuse_several_devices(session, tenant)
         if "watch_registrar" in changed and actor.role is not Role.OPERATOR:
             raise Forbidden("Only a server operator chooses which registrar this server speaks to.")
         if changed:
@@ -187,7 +187,7 @@ async def delete_site(context: Context, actor: Actor, *, site_id: int) -> None:
     async with context.store.change() as session:
         site = await find_site(session, actor, site_id)
         await touch_where(session, Device.site_id == site.id)
-        for table in (SettingValue, FunctionKey):
+        for table in (SettingValue, FunctionKey, KeyRange):
             await session.execute(
                 delete(table).where(
                     table.tenant_id == site.tenant_id, table.scope == "site", table.ref == str(site_id)
@@ -203,29 +203,6 @@ async def _tell_phones(session: AsyncSession, reached: Any, changed: dict[str, A
         await touch_where(session, reached)
     elif not _AT_THE_DOOR.isdisjoint(changed):
         await announce(session, reached)
-
-
-async def _refuse_many_devices(session: AsyncSession, tenant: Tenant) -> None:
-    """R4.5: without premium a person has one device; Conflict with everybody who has more."""
-    statement = (
-        select(User.name, Device.name)
-        .distinct()
-        .join(Line, Line.user_id == User.id)
-        .join(Device, Device.id == Line.device_id)
-        .where(User.tenant_id == tenant.id, User.kind == UserKind.PERSON)
-        .order_by(User.name, Device.name)
-    )
-    devices: dict[str, list[str]] = {}
-    for user, device in await session.execute(statement):
-        devices.setdefault(user, []).append(device)
-    several = {user: names for user, names in devices.items() if len(names) > 1}
-    if several:
-        people = "; ".join(f"{user}: {', '.join(names)}" for user, names in several.items())
-        raise Conflict(
-            f"Without premium a user has one device; these have more: {people}.",
-            field="is_premium",
-            users=several,
-        )
 
 
 async def find_tenant(session: AsyncSession, tenant_id: int) -> Tenant:
@@ -333,6 +310,12 @@ def _minimum(field: str, value: Any) -> int:
     return value
 
 
+def _grace(field: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 600:
+        raise BadInput("The grace is 0 to 600 seconds.", field=field)
+    return value
+
+
 _IN_FILES = frozenset({"sip_domain", "policy"})
 """Fields that stand in phones' files: the domain itself, and the policy by the path it leads to."""
 _AT_THE_DOOR = frozenset({"networks", "is_clear_text_allowed"})
@@ -347,6 +330,8 @@ _CHECKS = {
     "networks": _networks,
     "is_premium": _flag,
     "is_clear_text_allowed": _flag,
+    "is_seating_hidden": _flag,
+    "primary_grace": _grace,
     "password_minimum": _minimum,
     "watch_registrar": _registrar,
 }

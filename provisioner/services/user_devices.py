@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from provisioner.model import Line
+from provisioner.model import Line, Tenant
 from provisioner.services.context import Actor, Context
 from provisioner.services.device_list import DeviceRow, list_devices
 from provisioner.services.users import MAX_PAGE
@@ -14,8 +14,14 @@ async def devices_of_users(
     context: Context, actor: Actor, *, tenant_id: int, user_ids: Sequence[int]
 ) -> Mapping[int, Sequence[DeviceRow]]:
     """User id → that user's devices by name, for every id asked for; of this tenant only."""
-    statement = select(Line.user_id, Line.device_id).where(
-        Line.tenant_id == actor.tenant(tenant_id), Line.user_id.in_(user_ids)
+    statement = (
+        select(Line.user_id, Line.device_id)
+        .join(Tenant, Tenant.id == Line.tenant_id)
+        .where(
+            Line.tenant_id == actor.tenant(tenant_id),
+            Line.user_id.in_(user_ids),
+            (Line.kind != "hotdesk") | ~Tenant.is_seating_hidden,
+        )
     )
     async with context.store.read() as session:
         pairs = [(user_id, device_id) for user_id, device_id in await session.execute(statement)]

@@ -1,30 +1,33 @@
 """Users: destinations that can be called, with their extension and public numbers."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from provisioner.errors import BadInput, Conflict, ExtensionTaken, InUse, NotFound
+from provisioner.errors import BadInput, Conflict, InUse, NotFound
 from provisioner.model import (
     Device,
     FunctionKey,
     InternalNumber,
+    KeyRange,
     Line,
     PublicNumber,
     SettingValue,
     Site,
     User,
     UserKind,
-    parse_extension,
+    parse_public_number,
 )
-from provisioner.model.store import touch
+from provisioner.model.store import touch_where
 from provisioner.model.text import is_plain, plain
 from provisioner.services.context import Actor, Context, audit
+from provisioner.services.key_targets import listing_of, showing_user
+from provisioner.services.number_rules import check_digits_free, number_plan_changed
+from provisioner.services.seating import leave_before_going
 from provisioner.services.tenants import find_tenant
 
 T = TypeVar("T")
@@ -107,6 +110,8 @@ async def create_user(
         await session.flush()
         if extension:
             await _set_extension(session, user, extension)
+        after = await listing_of(session, user)
+        await touch_where(session, showing_user(tenant_id, user.id, before=None, after=after))
         audit(
             session,
             context,
@@ -123,7 +128,7 @@ async def update_user(context: Context, actor: Actor, *, user_id: int, **fields:
     """Change a user; `extension` "" takes it away, `numbers` replaces the public numbers. Touches exactly the devices it is shown on."""
     async with context.store.change() as session:
         user = await find_user(session, actor, user_id)
-        changed = sorted(fields)
+        changed, before = sorted(fields), await listing_of(session, user)
         numbers = fields.pop("numbers", None)
         extension = fields.pop("extension", None)
         await _apply(session, user, fields)
@@ -132,8 +137,10 @@ async def update_user(context: Context, actor: Actor, *, user_id: int, **fields:
         if numbers is not None:
             await _set_numbers(session, user, numbers)
         await session.flush()
-        if {"name", "extension"} & set(changed):  # the only two that phones show
-            await touch(session, await _devices_of(session, user.id))
+        reached = showing_user(user.tenant_id, user.id, before=before, after=await listing_of(session, user))
+        if {"name", "extension"} & set(changed):  # the only two that the own phones show
+            reached |= Device.id.in_(select(Line.device_id).where(Line.user_id == user.id))
+        await touch_where(session, reached)
         audit(
             session,
             context,
@@ -150,6 +157,7 @@ async def delete_user(context: Context, actor: Actor, *, user_id: int) -> None:
     """Remove a user who has no device; InUse names the devices otherwise."""
     async with context.store.change() as session:
         user = await find_user(session, actor, user_id)
+        await leave_before_going(session, context, actor, user=user)
         names = (
             (
                 await session.execute(
@@ -164,7 +172,9 @@ async def delete_user(context: Context, actor: Actor, *, user_id: int) -> None:
                 f"{user.name} still has {len(names)} device(s): {', '.join(names[:9])}. Remove or reassign them first.",
                 devices=list(names),
             )
-        for table in (SettingValue, FunctionKey):
+        before = await listing_of(session, user)
+        await touch_where(session, showing_user(user.tenant_id, user.id, before=before, after=None))
+        for table in (SettingValue, FunctionKey, KeyRange):
             await session.execute(
                 delete(table).where(
                     table.tenant_id == user.tenant_id, table.scope == "user", table.ref == str(user_id)
@@ -172,6 +182,7 @@ async def delete_user(context: Context, actor: Actor, *, user_id: int) -> None:
             )
         audit(session, context, actor, action="user.delete", tenant_id=user.tenant_id, object=user.name)
         await session.delete(user)
+        await number_plan_changed(session, user.tenant_id)
 
 
 async def find_user(session: AsyncSession, actor: Actor, user_id: int) -> User:
@@ -190,44 +201,36 @@ def escape_like(text: str) -> str:
     return plain(text, limit=200).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-async def _devices_of(session: AsyncSession, user_id: int) -> Sequence[int]:
-    rows = await session.execute(select(Line.device_id).where(Line.user_id == user_id))
-    return rows.scalars().all()
-
-
 async def _set_extension(session: AsyncSession, user: User, text: str) -> None:
     number = (
         await session.execute(select(InternalNumber).where(InternalNumber.user_id == user.id))
     ).scalar_one_or_none()
     if not text:
         user.extension = None
+        await number_plan_changed(session, user.tenant_id)
         return
-    digits = parse_extension(text)
-    other = (
-        await session.execute(
-            select(InternalNumber).where(
-                InternalNumber.tenant_id == user.tenant_id, InternalNumber.digits == digits
-            )
-        )
-    ).scalar_one_or_none()
-    if other is not None and other.user_id != user.id:
-        owner = await session.get(User, other.user_id) if other.user_id else None
-        raise ExtensionTaken(
-            f"Extension {digits} belongs to {owner.name if owner else 'something else'}; choose another.",
-            field="extension",
-        )
+    digits = await check_digits_free(session, user.tenant_id, text, but=number.id if number else None)
     if number is None:
         user.extension = InternalNumber(tenant_id=user.tenant_id, digits=digits)
     else:
         number.digits = digits
         user.extension = number
-    await session.flush()
+    await number_plan_changed(session, user.tenant_id)
 
 
 async def _set_numbers(session: AsyncSession, user: User, numbers: Sequence[str]) -> None:
-    wanted = [_public(number) for number in numbers]
+    """Exactly these ring the user. One that is taken away goes, unless an internal number still stands for it."""
+    wanted = [parse_public_number(str(number), field="numbers") for number in numbers]
+    lost = (PublicNumber.user_id == user.id) & PublicNumber.number.not_in(wanted)
+    kept = select(InternalNumber.public_number_id).where(
+        InternalNumber.tenant_id == user.tenant_id, InternalNumber.public_number_id.is_not(None)
+    )
+    await session.execute(update(PublicNumber).where(lost, PublicNumber.id.in_(kept)).values(user_id=None))
+    await session.execute(delete(PublicNumber).where(lost))
+    free = PublicNumber.group_id.is_(None) & PublicNumber.menu_id.is_(None)
+    unused = PublicNumber.user_id.is_(None) & (PublicNumber.tenant_id == user.tenant_id) & free
     await session.execute(
-        delete(PublicNumber).where(PublicNumber.user_id == user.id, PublicNumber.number.not_in(wanted))
+        update(PublicNumber).where(unused, PublicNumber.number.in_(wanted)).values(user_id=user.id)
     )
     known = set(
         (await session.execute(select(PublicNumber.number).where(PublicNumber.user_id == user.id))).scalars()
@@ -241,15 +244,6 @@ async def _set_numbers(session: AsyncSession, user: User, numbers: Sequence[str]
         await session.flush()
     except IntegrityError:
         raise Conflict("One of these public numbers belongs to somebody else.", field="numbers") from None
-
-
-def _public(number: str) -> str:
-    digits = re.sub(r"[ ()/.-]", "", str(number))
-    if not re.fullmatch(r"\+?[0-9]{3,31}", digits):
-        raise BadInput(
-            f"“{str(number)[:40]}” is not a public number; write it like +31201234567.", field="numbers"
-        )
-    return digits
 
 
 async def _apply(session: AsyncSession, user: User, fields: dict[str, Any]) -> None:

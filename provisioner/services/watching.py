@@ -95,7 +95,8 @@ class Watching:
                 self._woken.clear()
                 is_complete = await self._keep_in_step()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), None if is_complete else RETRY_SECONDS)
+                    async with asyncio.timeout(None if is_complete else RETRY_SECONDS):
+                        await self._woken.wait()
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._is_ending = True
@@ -206,10 +207,10 @@ def event_of(
     )
 
 
-def registrar_address(text: str) -> tuple[str, int]:
+def registrar_address(text: str, *, default_port: int = SIP_PORT) -> tuple[str, int]:
     """Host and port of `host`, `host:port`, `[ipv6]` or `[ipv6]:port`; raises BadInput."""
     found = _REGISTRAR.fullmatch(text)
-    host, port = (found["name"] or found["v6"], int(found["port"] or SIP_PORT)) if found else ("", 0)
+    host, port = (found["name"] or found["v6"], int(found["port"] or default_port)) if found else ("", 0)
     if found and found["v6"] and not _is_ipv6(host):
         host = ""
     if not host or not 0 < port < 65_536:

@@ -100,6 +100,7 @@ class Dialect(_Part):
     orders: tuple[FileOrder, ...] = Field(min_length=1)
     lines: SlotRules
     keys: SlotRules
+    line_key: str = ""  # type of the keys that are appearances of a line, in the vendor's word
 
     def names(self, mac: str, *, model: str, firmware: str) -> dict[str, str]:
         """What templates may name: mac, mac_upper, mac_colons, model, firmware and the model's own names."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
@@ -20,6 +20,7 @@ from provisioner.simulator.dialect import Dialect, fill
 from provisioner.simulator.fetching import FetchedFile, Fetcher
 from provisioner.simulator.reader import FunctionKey, LineSettings, function_keys, lines, store
 from provisioner.simulator.registration import LineRegistration
+from provisioner.simulator.shared_lines import SharedLine, appearances
 from provisioner.simulator.status import Phase, PhoneStatus
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class VirtualPhone:
         self._instance = f"urn:uuid:00000000-0000-1000-8000-{mac.lower()}"  # RFC 5626 §4.1
         self._stored: dict[str, str] = {}
         self._registrations: dict[int, LineRegistration] = {}
+        self.shared: dict[int, SharedLine] = {}  # slot → the shared line that is on it
         self._listeners: list[Listener] = []
         self._resync = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -112,7 +114,8 @@ class VirtualPhone:
                 self._tell(Phase.FETCH_FAILED, detail=type(error).__name__)
                 is_complete = False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._resync.wait(), None if is_complete else self._retry)
+                async with asyncio.timeout(None if is_complete else self._retry):
+                    await self._resync.wait()
 
     async def _boot(self) -> bool:
         """One round of fetching and what follows from it; whether it was complete."""
@@ -131,6 +134,7 @@ class VirtualPhone:
         wanted = {line.slot: line for line in self.lines if line.is_active}
         changed = [slot for slot, item in self._registrations.items() if wanted.get(slot) != item.line]
         await self._drop(tuple(changed))
+        await self._share([line for line in wanted.values() if line.is_shared])
         for slot, line in wanted.items():
             if slot not in self._registrations:
                 registration = LineRegistration(
@@ -139,20 +143,38 @@ class VirtualPhone:
                 self._registrations[slot] = registration
                 registration.start()
 
+    async def _share(self, wanted: Sequence[LineSettings]) -> None:
+        """Watch the shared lines that are new or have another number of keys."""
+        keys = self.keys
+        for line in wanted:
+            count = appearances(line, keys, self.dialect.line_key)
+            known = self.shared.get(line.slot)
+            if known is not None and len(known.lamps) != count:
+                await self.shared.pop(line.slot).stop()
+            if line.slot not in self.shared:
+                self.shared[line.slot] = SharedLine(self._agent, line, count=count, retry=self._retry)
+                self.shared[line.slot].start()
+
     async def _drop(self, slots: tuple[int, ...]) -> None:
+        await asyncio.gather(*(self.shared.pop(slot).stop() for slot in slots if slot in self.shared))
         await asyncio.gather(*(self._registrations.pop(slot).stop() for slot in slots))
 
-    async def _handle(self, request: Request, _source: Address) -> Response | None:
+    async def _handle(self, request: Request, source: Address) -> Response | None:
         tag = secrets.token_hex(4)
         if request.method == "ACK":
             return None
         if request.method == "OPTIONS":
             return reply(request, 200, "OK", to_tag=tag)
+        event, params = parse_params(request.get("Event") or "")
+        for shared in self.shared.values():
+            heard = shared.hear(request, event=event.lower(), tag=tag)
+            heard = heard or await shared.ring(request, source, tag=tag)
+            if heard is not None:
+                return heard
         if request.method != "NOTIFY":
             return reply(
                 request, 405, "Method Not Allowed", to_tag=tag, headers=(("Allow", "NOTIFY, OPTIONS"),)
             )
-        event, params = parse_params(request.get("Event") or "")
         if event.lower() != "check-sync":
             return reply(request, 489, "Bad Event", to_tag=tag)
         if params.get("reboot", "").lower() == "true":

@@ -54,6 +54,7 @@ class LineSettings:
     is_active: bool = False
     label: str = ""
     display_name: str = ""
+    is_shared: bool = False  # other phones have it too: shared call appearances
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def lines(stored: Mapping[str, str], dialect: Dialect) -> tuple[LineSettings, ..
                 is_active=said.get("active", "true") == "true" and bool(host),
                 label=said.get("label", ""),
                 display_name=said.get("display_name", ""),
+                is_shared=said.get("shared") == "true",
             )
         )
     return tuple(found)

@@ -6,10 +6,11 @@ from provisioner.access import sessions
 from provisioner.access.addresses import came_by_tls, client_address, parse_address
 from provisioner.access.permissions import Permission, require
 from provisioner.access.same_site import Crossing, crossing
-from provisioner.access.tokens import bearer_token
+from provisioner.access.tokens import basic_token, bearer_token
 from provisioner.errors import Forbidden, Unauthenticated
 from provisioner.services.api_tokens import TokenBook
 from provisioner.services.context import Actor, Context
+from provisioner.services.directory_answers import PbxDirectory
 from provisioner.services.logins import Doorkeeper, LoggedIn, resume
 from provisioner.services.registrations import RegistrationQueue
 
@@ -17,6 +18,7 @@ CONTEXT = web.AppKey("context", Context)
 DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)
 TOKENS = web.AppKey("tokens", TokenBook)
 QUEUE = web.AppKey("queue", RegistrationQueue)
+DIRECTORY = web.AppKey("directory", PbxDirectory)
 
 _PERSON = web.RequestKey[LoggedIn | None]("person")
 
@@ -33,8 +35,9 @@ async def person(request: web.Request) -> LoggedIn | None:
 
 
 async def machine(request: web.Request) -> Actor | None:
-    """The program behind `Authorization: Bearer …` (or X-Token, for clients that cannot set it); None for none."""
-    text = bearer_token(request.headers.get("Authorization")) or request.headers.get("X-Token")
+    """The program behind `Authorization: Bearer …` (or, for clients that cannot, X-Token or a Basic password); None for none."""
+    header = request.headers.get("Authorization")
+    text = bearer_token(header) or basic_token(header) or request.headers.get("X-Token")
     return await request.config_dict[TOKENS].actor(text, address=address_of(request)) if text else None
 
 

@@ -69,10 +69,18 @@ class _ServerRunner(web.ServerRunner):
         super().__init__(server, shutdown_timeout=5.0)
 
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
 class _AppRunner(web.AppRunner):
+    def __init__(self, app: web.Application, *, front: Callable[[Handle], Handle] | None) -> None:
+        super().__init__(app, shutdown_timeout=5.0)
+        self._front = front
+
     async def _make_server(self) -> Any:
         plain = await super()._make_server()
-        return BoundedServer(plain.request_handler, request_factory=plain.request_factory, **LIMITS)
+        handle = self._front(plain.request_handler) if self._front is not None else plain.request_handler
+        return BoundedServer(handle, request_factory=plain.request_factory, **LIMITS)
 
 
 async def listen_for_phones(
@@ -93,10 +101,15 @@ async def listen_for_phones(
 
 
 async def listen_for_people(
-    app: web.Application, *, address: str, port: int, tls: ssl.SSLContext | None
+    app: web.Application,
+    *,
+    address: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    front: Callable[[Handle], Handle] | None = None,
 ) -> web.BaseRunner:
-    """Open the admin listener."""
-    runner = _AppRunner(app, shutdown_timeout=5.0)
+    """Open the admin listener. `front` is given the application's handler and gives back what sees requests first."""
+    runner = _AppRunner(app, front=front)
     await runner.setup()
     await web.TCPSite(runner, address, port, ssl_context=tls, backlog=1_024).start()
     return runner

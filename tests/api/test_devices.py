@@ -138,7 +138,7 @@ async def test_nothing_is_stored_when_anything_is_wrong(api: ApiClient) -> None:
 
 async def test_a_second_device_without_premium_is_refused(api: ApiClient) -> None:
     problem = await enrol(api, user_id=api.world.own.user, expect=409)
-    assert (problem["type"], problem["field"]) == ("/problems#conflict", "user_id")
+    assert (problem["type"], problem["field"]) == ("/problems#too-many-devices", "user_id")
     await api.patch(f"/tenants/{api.world.own.tenant}", {"is_premium": True})
     await enrol(api, user_id=api.world.own.user)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.access.permissions import Permission
 from provisioner.web.api.endpoint import Endpoint
 from provisioner.web.api.table import ENDPOINTS
 from tests.api.world import DEVICE_PASSWORD, PASSWORD, ApiClient
@@ -15,6 +16,10 @@ BODIES: dict[str, Any] = {
     "update_site": {"name": "Another name"},
     "create_user": {"name": "Taken over"},
     "update_user": {"name": "Taken over"},
+    "create_number": {"digits": "1950", "kind": "outside", "number": "+49301234568"},
+    "update_number": {"label": "Taken over"},
+    "create_public_number": {"number": "+31207654321"},
+    "assign_public_number": {"kind": ""},
     "enrol_device": {
         "profile": "generic",
         "model": "Generic",
@@ -22,11 +27,33 @@ BODIES: dict[str, Any] = {
         "password": DEVICE_PASSWORD,
     },
     "update_device": {"name": "Taken over"},
+    # in this order: a phone given to a user is no hotdesk device; the own user and phone are the first ones made
+    "set_user_hotdesk": {"enabled": True},
+    "set_primary_device": {"device_id": 1},
+    "put_line": {"position": 1, "user_id": None},
+    "set_device_hotdesk": {"enabled": True},
+    "log_in": {"user_id": 1},
+    "create_shared_line": {"name": "Taken over", "number": "1960", "members": [{"device_id": 1}]},
+    "create_boss_line": {
+        "name": "Taken over",
+        "number": "1970",
+        "boss_device_id": 1,
+        "assistant_device_ids": [1],
+    },
+    "update_shared_line": {"is_private_hold": True},
+    "create_call_group": {"name": "Taken over"},
+    "update_call_group": {"name": "Another name"},
+    "create_menu": {"name": "Taken over"},
+    "update_menu": {"name": "Another name"},
+    "create_schedule": {"name": "Taken over"},
+    "update_schedule": {"name": "Another name"},
     "replace_password": {"password": DEVICE_PASSWORD},
     "open_claim_window": {"minutes": 5},
     "preview_import": {"text": "mac,model\r\n020000009991,generic/Generic\r\n"},
     "import_devices": {"text": "mac,model\r\n020000009992,generic/Generic\r\n"},
 }
+UNFIT = {"delete_user", "create_shared_line", "create_boss_line"}
+"""What the owner cannot do with the one phone of this world, which has a user and a single line."""
 OWNED = [endpoint for endpoint in ENDPOINTS if "_id}" in endpoint.path]
 
 
@@ -34,7 +61,7 @@ def body_of(endpoint: Endpoint) -> Any:
     if endpoint.name.endswith("_settings"):
         return {"values": {"ring_tone": 3}}
     if endpoint.name.endswith("_keys"):
-        return {"keys": [{"slot": 1, "type": "dnd"}]}
+        return {"keys": [{"slot": 1, "type": "none"}]}  # the phones of this world have no other keys
     return BODIES[endpoint.name]
 
 
@@ -43,7 +70,7 @@ async def test_foreign_ids_are_not_found_and_nothing_changes(api: ApiClient, by:
     before = await everything(api)
     wrong = []
     for endpoint in OWNED:
-        if endpoint.name == "delete_tenant":
+        if endpoint.permission is Permission.TENANTS_WRITE:
             continue  # for operators only: the matrix test
         path = endpoint.path.format_map(api.world.foreign.ids())
         status, document = await api.ask(
@@ -58,7 +85,7 @@ async def test_foreign_ids_are_not_found_and_nothing_changes(api: ApiClient, by:
 async def test_the_same_requests_succeed_for_the_owner(api: ApiClient) -> None:
     refused = []
     for endpoint in sorted(OWNED, key=lambda endpoint: endpoint.method == "DELETE"):
-        if endpoint.name in {"delete_tenant", "delete_user"}:
+        if endpoint.permission is Permission.TENANTS_WRITE or endpoint.name in UNFIT:
             continue
         path = endpoint.path.format_map(api.world.own.ids())
         status, document = await api.ask(

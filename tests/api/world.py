@@ -8,12 +8,18 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
 from provisioner.access.permissions import Role
-from provisioner.model import Login
+from provisioner.model import Login, SharedLine
 from provisioner.services.api_tokens import TokenBook, create_token
+from provisioner.services.call_groups import create_group
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.enrolment import enrol
+from provisioner.services.internal_numbers import create_number
 from provisioner.services.logins import Doorkeeper
+from provisioner.services.menus import create_menu
+from provisioner.services.pbx_connections import put_connection
+from provisioner.services.public_numbers import create_public_number
 from provisioner.services.registrations import RegistrationQueue
+from provisioner.services.schedules import create_schedule
 from provisioner.services.tenants import create_site, create_tenant
 from provisioner.services.users import create_user
 from provisioner.web.api.routes import add_api
@@ -36,6 +42,12 @@ class Home:
     mac: str
     token: int = 0
     login: int = 0
+    group: int = 0
+    menu: int = 0
+    schedule: int = 0
+    shared_line: int = 0
+    number: int = 0
+    public_number: int = 0
 
     def ids(self) -> dict[str, str]:
         """Values for path parameters."""
@@ -46,6 +58,12 @@ class Home:
             "device_id": self.device,
             "token_id": self.token,
             "login_id": self.login,
+            "number_id": self.number,
+            "public_number_id": self.public_number,
+            "group_id": self.group,
+            "menu_id": self.menu,
+            "schedule_id": self.schedule,
+            "shared_line_id": self.shared_line,
         }
         return {
             **{name: str(value) for name, value in names.items()},
@@ -154,6 +172,7 @@ async def populate(context: Context) -> World:
 async def _home(context: Context, key: str, *, mac: str) -> Home:
     tenant = await create_tenant(context, SYSTEM, key=key, name=key.title(), sip_domain=f"{key}.example.net")
     site = await create_site(context, SYSTEM, tenant_id=tenant.id, name=f"{key} office")
+    await put_connection(context, SYSTEM, tenant_id=tenant.id, kind="direct")
     user = await create_user(context, SYSTEM, tenant_id=tenant.id, name=f"Anna {key}", extension="1001")
     enrolled = await enrol(
         context,
@@ -168,7 +187,24 @@ async def _home(context: Context, key: str, *, mac: str) -> Home:
     )
     token = await create_token(context, SYSTEM, name=f"{key} spare", role="installer", tenant_id=tenant.id)
     login_id = await _login(context, name=f"spare@{key}.example", role="installer", tenant_id=tenant.id)
-    return Home(tenant.id, site.id, user.id, enrolled.device.id, mac, token.row.id, login_id)
+    group = await create_group(context, SYSTEM, tenant_id=tenant.id, name=f"{key} group", members=[user.id])
+    menu = await create_menu(context, SYSTEM, tenant_id=tenant.id, name=f"{key} menu", options={"1": "1001"})
+    schedule = await create_schedule(context, SYSTEM, tenant_id=tenant.id, name=f"{key} hours")
+    async with context.store.change() as session:  # without members, for which the phone has no line left
+        shared = SharedLine(
+            tenant_id=tenant.id, name=f"{key} line", account=f"s{key}", created_at=context.clock()
+        )
+        session.add(shared)
+    number = await create_number(
+        context, SYSTEM, tenant_id=tenant.id, digits="1900", kind="outside", number="+49301234567"
+    )
+    public = await create_public_number(
+        context, SYSTEM, tenant_id=tenant.id, number=f"+3120{tenant.id:07}", kind="user", target_id=user.id
+    )
+    return Home(
+        tenant.id, site.id, user.id, enrolled.device.id, mac, token.row.id, login_id, group.id, menu.id, schedule.id,
+        shared.id, number.id, public.id,
+    )  # fmt: skip
 
 
 async def _people(context: Context, home: Home) -> dict[str, str]:

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.bench.figures.directory import measure_directory
 from tests.bench.figures.first_fetch import measure_first_fetch
 from tests.bench.figures.growth import measure_growth
+from tests.bench.figures.hotdesk_login import measure_hotdesk_login
 from tests.bench.figures.keep_alive import measure_keep_alive
+from tests.bench.figures.live_pages import measure_live_pages
+from tests.bench.figures.mass_change import measure_mass_change
 from tests.bench.figures.tls import measure_tls
 from tests.bench.figures.workers import measure_workers
 from tests.bench.scale import FULL, QUICK, Scale
@@ -23,6 +27,10 @@ GROUPS: Mapping[str, Callable[[Scale, Path], Sequence[Figure]]] = {
     "growth": measure_growth,
     "first-fetch": measure_first_fetch,
     "workers": measure_workers,
+    "mass-change": measure_mass_change,
+    "live-pages": measure_live_pages,
+    "directory": measure_directory,
+    "hotdesk": measure_hotdesk_login,
 }
 PROGRAMS = ("nginx", "wrk")
 

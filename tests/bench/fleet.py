@@ -15,8 +15,8 @@ from provisioner.model import Device, Line, Tenant
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import line_purpose, purpose
-from provisioner.services.device_settings import put_keys
 from provisioner.services.enrolment import enrol
+from provisioner.services.function_keys import put_keys
 from provisioner.services.installation import install, open_context
 from provisioner.services.tenants import create_tenant
 from provisioner.services.users import create_user

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import uvloop
 
-from provisioner.app import Server
+from provisioner.app import Server, settle_garbage
 from provisioner.services.fetch_log import FetchLog, Note
 from provisioner.settings import ServerSettings
 
@@ -25,6 +25,7 @@ async def serve(settings: ServerSettings, *, phones_only: bool, shared: bool) ->
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with Server(settings, phones_only=phones_only, shared=shared):
+        settle_garbage()
         await ended.wait()
 
 

@@ -19,12 +19,32 @@ class Scale:
     """Devices in the small database."""
     fetches: int
     """First fetches after a change, for each model."""
+    reached: int
+    """Devices that one tenant setting reaches."""
 
 
 FULL = Scale(
-    "full", rounds=5, seconds=2, handshake_seconds=2.0, fleet=100_000, cached=10_000, few=10, fetches=50
+    "full",
+    rounds=5,
+    seconds=2,
+    handshake_seconds=2.0,
+    fleet=100_000,
+    cached=10_000,
+    few=10,
+    fetches=50,
+    reached=10_000,
 )
 QUICK = Scale(
-    "quick", rounds=2, seconds=1, handshake_seconds=0.8, fleet=100_000, cached=1_000, few=10, fetches=20
+    "quick",
+    rounds=2,
+    seconds=1,
+    handshake_seconds=0.8,
+    fleet=100_000,
+    cached=1_000,
+    few=10,
+    fetches=20,
+    reached=10_000,
 )
-TINY = Scale("tiny", rounds=1, seconds=1, handshake_seconds=0.2, fleet=60, cached=12, few=6, fetches=3)
+TINY = Scale(
+    "tiny", rounds=1, seconds=1, handshake_seconds=0.2, fleet=60, cached=12, few=6, fetches=3, reached=60
+)

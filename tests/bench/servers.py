@@ -1,9 +1,11 @@
 """The programs under measurement, each started on the server's core."""
 
+import contextlib
 import getpass
 import http.client
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -69,23 +71,50 @@ class Measurable(Program):
 
 
 class Bare(Measurable):
+    """The floor. `port` given: one of two processes that share it, on all cores. With `pairs` it speaks TLS."""
+
     name = "bare"
 
-    def __init__(self, folder: Path, *, body: bytes, target: str) -> None:
-        super().__init__(folder, port=free_port(ADDRESS), target=target, headers={}, core=server_core())
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        body: bytes,
+        target: str,
+        port: int | None = None,
+        pairs: Sequence[tuple[Path, Path]] = (),
+    ) -> None:
+        core = server_core() if port is None else None
+        super().__init__(folder, port=port or free_port(ADDRESS), target=target, headers={}, core=core)
+        self._body = body
+        self._pairs = [str(path) for pair in pairs for path in pair]
+        self._is_shared = port is not None
+
+    def prepare(self) -> Sequence[str]:
+        body = self.folder / "body"
+        body.write_bytes(self._body)
+        words = [str(self.port), str(body), self._target.removeprefix("/p/")]
+        words += ["--shared"] if self._is_shared else []
+        words += ["--pairs", *self._pairs] if self._pairs else []
+        return [sys.executable, "-m", "tests.bench.bare", *words]
+
+    def _answers(self) -> bool:
+        return is_listening(self.port) if self._pairs else super()._answers()
+
+
+class BarePbx(Measurable):
+    """The floor of the PBX door: a low-level server that answers everything with one JSON body."""
+
+    name = "bare-pbx"
+
+    def __init__(self, folder: Path, *, body: bytes) -> None:
+        super().__init__(folder, port=free_port(ADDRESS), target="/", headers={}, core=server_core())
         self._body = body
 
     def prepare(self) -> Sequence[str]:
         body = self.folder / "body"
         body.write_bytes(self._body)
-        return [
-            sys.executable,
-            "-m",
-            "tests.bench.bare",
-            str(self.port),
-            str(body),
-            self._target.removeprefix("/p/"),
-        ]
+        return [sys.executable, "-m", "tests.bench.bare_pbx", str(self.port), str(body)]
 
 
 class Ours(Measurable):
@@ -123,6 +152,13 @@ class PinnedNginx(Nginx):
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=5):
+        return True
+    return False
 
 
 _STATIC = """

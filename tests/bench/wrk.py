@@ -38,6 +38,20 @@ def walk(
     return _run(words, seconds, connections, core=core)
 
 
+def post(port: int, bodies: Path, *, target: str, authorization: str, seconds: int) -> Load:
+    """The lines of a file, one after another, each posted as JSON."""
+    words = [
+        "-s",
+        str(_HERE / "post.lua"),
+        f"http://127.0.0.1:{port}/",
+        "--",
+        str(bodies),
+        target,
+        authorization,
+    ]
+    return _run(words, seconds, CONNECTIONS, core=True)
+
+
 def _run(words: Sequence[str], seconds: int, connections: int, *, core: bool) -> Load:
     command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", *words]
     if core:

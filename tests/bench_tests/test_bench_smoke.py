@@ -15,11 +15,20 @@ needs_programs = [
     pytest.mark.e2e,
     pytest.mark.skipif(not is_installed(*PROGRAMS), reason="nginx or wrk is not installed"),
 ]
-JUDGED = {"keep-alive": 2, "tls": 1, "growth": 4, "first-fetch": 2, "workers": 1}
+JUDGED = {
+    "keep-alive": 2,
+    "tls": 1,
+    "growth": 4,
+    "first-fetch": 2,
+    "workers": 1,
+    "mass-change": 2,
+    "live-pages": 1,
+    "hotdesk": 1,
+}
 
 
-SHORT = ("keep-alive", "first-fetch")
-"""Together they use every part of the harness but the TLS client; the others start many servers and are marked `bench`."""
+SHORT = ("keep-alive", "first-fetch", "mass-change", "live-pages", "hotdesk")
+"""Together they use every part of the harness but the TLS client; the others start many servers, or take long, and are marked `bench`."""
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,28 @@ def test_tenants_and_sites_can_be_made_changed_and_removed(terminal: Terminal) -
     assert [tenant["key"] for tenant in terminal.json("tenant", "list")] == ["acme"]
 
 
+def test_internal_numbers_are_given_out_changed_and_freed(terminal: Terminal) -> None:
+    terminal.run("user", "add", "Ann", "--extension", "201")
+    made = terminal.json("number", "add", "300", "--kind", "outside", "--for", "+49 30 1234567")
+    assert (made["kind"], made["target"]) == ("outside", "+49301234567")
+    assert "belongs to Ann (user)" in terminal.refused(
+        "number", "add", "201", "--kind", "outside", "--for", "+49301234567"
+    )
+    assert "no call group “Sales”" in terminal.refused(
+        "number", "add", "301", "--kind", "group", "--for", "Sales"
+    )
+    terminal.run("user", "add", "Bob")
+    terminal.run("number", "add", "202", "--kind", "user", "--for", "bob")
+    assert [row["digits"] for row in terminal.json("number", "list")] == ["201", "202", "300"]
+    assert [row["target"] for row in terminal.json("number", "list", "--kind", "user")] == ["Ann", "Bob"]
+    changed = terminal.json("number", "change", "300", "--digits", "301", "--label", "Berlin")
+    assert (changed["digits"], changed["label"]) == ("301", "Berlin")
+    assert terminal.invoke("number", "change", "301", "--kind", "menu").exit_code == 2
+    assert terminal.invoke("number", "add", "302").exit_code == 2
+    assert "301" in terminal.run("number", "remove", "301")
+    assert "no internal number 301" in terminal.refused("number", "remove", "301")
+
+
 def test_users_are_found_by_extension_or_name(terminal: Terminal) -> None:
     terminal.run("user", "add", "Ann Example", "--extension", "201", "--email", "ann@acme.test")
     terminal.run("user", "update", "201", "--rename", "Ann Other", "--number", "+31201234567")

@@ -26,6 +26,7 @@ def test_every_entry_is_whole_and_its_default_is_acceptable(name: str) -> None:
     [
         ("language", " nl ", "nl"), ("timezone", "Europe/Warsaw", "Europe/Warsaw"), ("ntp_server", "", ""), ("ntp_server", "2001:db8::1", "2001:db8::1"),
         ("registrar_port", "5062", 5062), ("time_format_24h", "off", False), ("time_format_24h", 1, True), ("codecs", "pcma, g722", ["pcma", "g722"]), ("sip_expires", 60, 60),
+        ("hotdesk_logout_at", " 20:00 ", "20:00"), ("hotdesk_logout_at", "7:05", "07:05"), ("hotdesk_logout_at", "", ""), ("hotdesk_logout_at", "23:59", "23:59"),
     ],
 )  # fmt: skip
 def test_a_good_value_gets_its_one_form(name: str, given_value: Any, kept: Any) -> None:
@@ -38,6 +39,8 @@ def test_a_good_value_gets_its_one_form(name: str, given_value: Any, kept: Any) 
         ("language", "klingon"), ("timezone", "Mars/Base"), ("ntp_server", "http://x"), ("ntp_server", "a b"), ("registrar_port", 65_536), ("registrar_port", -1),
         ("registrar_port", 1.5), ("registrar_port", True), ("sip_expires", 59), ("time_format_24h", "perhaps"), ("codecs", "mp3"), ("codecs", "pcma,pcma"), ("registrar_port", "x"),
         ("phone_admin_password", "two\nlines"), ("phone_admin_password", "x" * 201), ("phone_admin_password", "half \ud800"),
+        ("hotdesk_logout_at", "24:00"), ("hotdesk_logout_at", "8"), ("hotdesk_logout_at", "12:60"), ("hotdesk_logout_at", "١٢:٠٠"), ("hotdesk_logout_at", 2000),
+        ("hotdesk_logout_after", 169),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_the_name_of_the_setting(name: str, wrong: Any) -> None:

@@ -38,7 +38,9 @@ def _words(line: str, program: str) -> list[str] | None:
     )
     if found is None or not (found["rest"] or "").strip():
         return None
-    rest = found["rest"].split(" → ")[0].strip()
+    rest = re.split(r" → | [<>|] ?", found["rest"])[
+        0
+    ].strip()  # what the shell does with it is not the program's
     try:
         return shlex.split(rest)
     except ValueError:

@@ -257,10 +257,20 @@ class Account(Strict):
     outbound_proxy: Hop | None
 
 
+class DialRule(Strict):
+    kind: Literal["emergency", "group_pickup", "pickup", "internal", "hotdesk"]
+    prefix: str
+    choices: str
+    digits: int
+    at_once: bool
+    mask: str
+
+
 class Document(Strict):
     version: Literal[1]
     device: Device
     accounts: list[Account]
+    dial_plan: list[DialRule]
     settings: dict[str, Any]
 
 
@@ -313,7 +323,7 @@ def test_the_published_schema_has_the_fields_of_the_form() -> None:
 
 def test_the_published_schema_knows_exactly_the_settings_of_the_catalogue() -> None:
     properties = schema()["properties"]["settings"]["properties"]
-    catalogue = load_catalogue().settings
+    catalogue = load_catalogue().phone_settings
     assert list(properties) == list(catalogue)
     for name, setting in catalogue.items():
         rule = properties[name]

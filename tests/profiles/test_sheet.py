@@ -53,6 +53,7 @@ def test_the_sheet_has_everything_that_a_phone_asks_for() -> None:
         (0, "group_pickup"): "*8112",
         (0, "hotdesk"): "*35",
         (0, "emergency"): "112",
+        (0, "digit_map"): "112|*8112",
         (0, "timezone"): "Europe/Amsterdam",
         (0, "ntp"): "pool.ntp.org",
         (0, "web_interface"): "HTTPS only, with the password below",

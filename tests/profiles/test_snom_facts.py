@@ -14,6 +14,7 @@ from lxml import etree
 from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
 from provisioner.composition.catalogue import load_catalogue
 from provisioner.composition.compose import KeyLayer, Layer
+from provisioner.composition.line_keys import SharedFacts
 from provisioner.composition.phone_config import KeyConfig, LineKind, PhoneConfig, ServerFacts
 from provisioner.profiles.bootstrap import Bootstrap
 from provisioner.profiles.loader import Profiles, load_profile
@@ -350,7 +351,8 @@ def test_a_users_own_dnd_survives_a_fetch_and_a_guest_does_not_inherit_it() -> N
 
 
 def test_a_shared_line_speaks_the_one_mode_that_is_left() -> None:
-    shared = StoredLine(2, LineKind.SHARED, account="s-1", password="x", user_name="Desk", extension="300")
+    sales = SharedFacts("Sales", "s-1", "sca", 2, is_barge_in=False, is_private_hold=False)
+    shared = StoredLine(2, LineKind.SHARED, account="d-2", password="x", extension="300", shared=sales)
     line = values(phone("D735", lines=(ANNA, shared)), 2)
     assert (line["user_shared_line"], line["user_server_type"]) == ("on", "broadsoft")
 
@@ -400,8 +402,24 @@ def test_later_modules_follow_each_other() -> None:
         (KeyConfig(1, type="group_pickup"), "speed *8112"),
         (KeyConfig(1, type="park", target="701"), "orbit 701"),
         (KeyConfig(1, type="dnd"), "keyevent F_DND"),
-        (KeyConfig(1, type="forward"), "keyevent F_REDIRECT"),
-        (KeyConfig(1, type="forward", target="203"), "redirect 203"),
+        (KeyConfig(1, type="forward_always"), "keyevent F_REDIRECT"),
+        (KeyConfig(1, type="forward_always", target="203"), "redirect 203"),
+        (KeyConfig(1, type="speed_dial", target="*35"), "speed *35"),
+        (KeyConfig(1, type="retrieve", target="701"), "speed 701"),
+        (KeyConfig(1, type="voicemail", target="*97"), "speed *97"),
+        (KeyConfig(1, type="voicemail"), "keyevent F_RETRIEVE"),
+        (KeyConfig(1, type="dtmf", target="1234"), "dtmf 1234"),
+        (KeyConfig(1, type="transfer_blind", target="203"), "transfer 203"),
+        (KeyConfig(1, type="transfer_blind"), "keyevent F_TRANSFER"),
+        (KeyConfig(1, type="transfer_attended", target="203"), "dtmf **203"),
+        (KeyConfig(1, type="conference"), "keyevent F_CONFERENCE"),
+        (KeyConfig(1, type="hold"), "keyevent F_HOLD"),
+        (KeyConfig(1, type="redial"), "keyevent F_REDIAL"),
+        (KeyConfig(1, type="directory"), "keyevent F_ADR_BOOK"),
+        (KeyConfig(1, type="xml", target="https://x/menu"), "url https://x/menu"),
+        (KeyConfig(1, type="record", target="*2"), "recorder *2"),
+        (KeyConfig(1, type="record"), "keyevent F_REC"),
+        (KeyConfig(1, type="hotdesk_switch", target="202"), "speed *35*202"),
         (KeyConfig(1, type="intercom", target="202"), "icom 202"),
         (KeyConfig(1, type="hotdesk"), "speed *35"),
         (KeyConfig(1, type="url", target="https://x/?a=1&b=2"), "url https://x/?a=1&b=2"),
@@ -410,6 +428,13 @@ def test_later_modules_follow_each_other() -> None:
 )
 def test_key_types_in_the_vendors_words(key: KeyConfig, text: str) -> None:
     assert keys_of(phone("D785", keys=[key]))[0].text == text
+
+
+@pytest.mark.parametrize("kind", ["forward_busy", "forward_no_answer", "prefix"])
+def test_a_type_that_these_phones_do_not_know_is_told_and_left_empty(kind: str) -> None:
+    config = phone("D785", keys=[KeyConfig(2, type=kind, target="203")])
+    assert keys_of(config)[1].text == "line"
+    assert any(f"key 2 ({kind})" in warning for warning in renderer().limits(config))
 
 
 def test_park_is_a_plain_call_where_orbit_is_not_known() -> None:

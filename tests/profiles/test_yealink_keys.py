@@ -45,8 +45,8 @@ def test_a_phone_that_lost_its_user_holds_nothing_of_him() -> None:
 
 KEY_NUMBERS = [
     ("line", "15"), ("shared_line", "15"), ("speed_dial", "13"), ("blf", "16"), ("pickup", "9"), ("group_pickup", "23"),
-    ("park", "10"), ("retrieve", "56"), ("voicemail", "12"), ("dnd", "5"), ("forward", "2"), ("intercom", "14"),
-    ("dtmf", "11"), ("prefix", "40"), ("transfer", "3"), ("conference", "1"), ("hold", "4"), ("directory", "61"),
+    ("park", "10"), ("retrieve", "56"), ("voicemail", "12"), ("dnd", "5"), ("forward_always", "2"), ("intercom", "14"),
+    ("dtmf", "11"), ("prefix", "40"), ("transfer_blind", "3"), ("transfer_attended", "11"), ("hotdesk_switch", "13"), ("conference", "1"), ("hold", "4"), ("directory", "61"),
     ("url", "17"), ("xml", "27"), ("hotdesk", "13"), ("multicast", "24"), ("record", "25"), ("none", "0"),
 ]  # fmt: skip
 
@@ -72,12 +72,47 @@ def test_keys_take_their_codes_from_the_settings() -> None:
         KeyConfig(2, type="group_pickup"),
         KeyConfig(3, type="hotdesk"),
         KeyConfig(4, type="voicemail"),
-        KeyConfig(5, type="hotdesk", target="*35*201*1234"),
+        KeyConfig(5, type="hotdesk_switch", target="201"),
+        KeyConfig(6, type="transfer_attended", target="203"),
     ]
     found = values("T46S", keys=keys, settings={"voicemail_number": "*97"})
-    assert [one(found, f"linekey.{slot}.value") for slot in range(1, 6)] == [
-        "*8203", "*8112", "*35", "*97", "*35*201*1234",
+    assert [one(found, f"linekey.{slot}.value") for slot in range(1, 7)] == [
+        "*8203", "*8112", "*35", "*97", "*35*201", "**203",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        (KeyConfig(2, type="forward_always", target="+31612345678"), ["2", "+31612345678", "%NULL%"]),
+        (KeyConfig(2, type="transfer_blind", target="203"), ["3", "203", "%NULL%"]),
+        (KeyConfig(2, type="transfer_attended", target="203"), ["11", "**203", "%NULL%"]),
+        (KeyConfig(2, type="hotdesk_switch", target="203"), ["13", "*35*203", "%NULL%"]),
+        (KeyConfig(2, type="park", target="701"), ["10", "701", "%NULL%"]),
+        (KeyConfig(2, type="retrieve", target="701"), ["56", "701", "%NULL%"]),
+        (KeyConfig(2, type="prefix", target="0"), ["40", "0", "%NULL%"]),
+        (KeyConfig(2, type="multicast", target="239.255.0.1:5000"), ["24", "239.255.0.1:5000", "%NULL%"]),
+        (KeyConfig(2, type="xml", target="https://x/menu"), ["27", "https://x/menu", "%NULL%"]),
+        (KeyConfig(2, type="intercom", target="203"), ["14", "203", "%NULL%"]),
+    ],
+)
+def test_a_key_is_written_with_the_vendors_number_value_and_extension(
+    key: KeyConfig, written: list[str]
+) -> None:
+    found = values("T46U", keys=[key])
+    assert [one(found, f"linekey.2.{name}") for name in ("type", "value", "extension")] == written
+
+
+def test_without_a_code_an_attended_transfer_is_the_phones_own() -> None:
+    key = KeyConfig(2, type="transfer_attended", target="203")
+    found = values("T46U", keys=[key], settings={"attended_transfer_code": ""})
+    assert [one(found, f"linekey.2.{name}") for name in ("type", "value")] == ["3", "203"]
+
+
+@pytest.mark.parametrize("kind", ["forward_busy", "forward_no_answer"])
+def test_a_forwarding_that_the_key_cannot_say_is_left_empty(kind: str) -> None:
+    found = values("T46U", keys=[KeyConfig(2, type=kind, target="203")])
+    assert one(found, "linekey.2.type") == "0"
 
 
 def test_module_keys_go_on_to_the_next_module() -> None:

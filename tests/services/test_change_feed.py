@@ -104,11 +104,12 @@ async def test_pages_hear_of_ticks_and_devices_of_their_tenant_only(
             await update_device(context, SYSTEM, device_id=device.id, note="new")
             seen: set[Change] = set()
             async with asyncio.timeout(10):
-                while len(seen) < 2:
+                while len(seen) < 3:
                     seen.update(await mine.next())
             assert seen == {
                 Change("registration", tenant.id, device.id),
                 Change("device", tenant.id, device.id),
+                Change("directory", tenant.id, 0),
             }
             assert foreign.waiting == {}
     assert listener.ids == {device.id}

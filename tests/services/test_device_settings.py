@@ -10,7 +10,8 @@ from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput, InvalidSetting, NotFound, UnknownModel
 from provisioner.model import Device, Tenant
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_settings import SECRET_SHOWN, get_keys, get_settings, put_keys, put_settings
+from provisioner.services.device_settings import SECRET_SHOWN, get_settings, put_settings
+from provisioner.services.function_keys import get_keys, put_keys
 from provisioner.services.phone_files import compose_device, preview_files
 from provisioner.services.tenants import create_site
 from provisioner.services.users import create_user

@@ -22,7 +22,7 @@ from provisioner.model import AuditEntry, Device, FunctionKey, Line, SettingValu
 from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.device_address import device_path
-from provisioner.services.device_settings import put_keys, put_settings
+from provisioner.services.device_settings import put_settings
 from provisioner.services.enrolment import (
     enrol,
     find_by_mac,
@@ -34,6 +34,7 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
+from provisioner.services.function_keys import put_keys
 from provisioner.services.tenants import create_site, update_tenant
 from provisioner.services.usernames import propose_username
 from provisioner.services.users import create_user

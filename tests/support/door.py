@@ -31,6 +31,10 @@ class Door:
         self.look_ups: list[str] = []
         self.refused: list[str] = []
         self.answer = 200
+        self.answers: dict[str, tuple[int, Any]] = {}
+        """What any other path gets: "accounts/x" or "owner?account=x&address=y" -> status and JSON; 404 when it is not here."""
+        self.asked: list[tuple[str, Any]] = []
+        """Those questions: path, and the JSON that came with it."""
         self.batches = 0
         self.port = free_port("127.0.0.1")
         self._server: TestServer | None = None
@@ -51,6 +55,7 @@ class Door:
         app.router.add_get("/pbx/v1/ha1", self._ha1)
         app.router.add_post("/pbx/v1/registrations", self._events)
         app.router.add_put("/pbx/v1/registrations", self._state)
+        app.router.add_route("*", "/pbx/v1/{tail:.*}", self._other)
         self._server = TestServer(app, host="127.0.0.1", port=self.port)
         await self._server.start_server(ssl=self.tls)
 
@@ -96,3 +101,10 @@ class Door:
         self._check(request)
         self.states.append(json.loads(await request.text()))
         return web.json_response({})
+
+    async def _other(self, request: web.Request) -> web.Response:
+        self._check(request)
+        path = request.path_qs.removeprefix("/pbx/v1/")
+        self.asked.append((path, json.loads(await request.text() or "null")))
+        status, body = self.answers.get(path, (404, None))
+        return web.json_response(body, status=status) if body is not None else web.Response(status=status)

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,16 @@ from tests.support.program import Program, ProgramError
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docker" / "kamailio" / "kamailio.cfg"
 _TABLES = Path("/usr/share/kamailio/db_sqlite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Other SIP servers of WITH_ANNOUNCE and WITH_GATEWAY, as host:port; `peers` are networks that call in."""
+
+    announce: str = "127.0.0.1:9"
+    emergency: str = "127.0.0.1:9"
+    trunk: str = "127.0.0.1:9"
+    peers: str = "192.0.2.0/24"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,7 @@ class Site:
     ca_file: Path | None = None
     tls_key: Path | None = None
     tls_certificate: Path | None = None
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
 
 class RpcError(AssertionError):
@@ -134,6 +145,10 @@ class Kamailio(Program):
             "SITE_SIP_URI": self.uri,
             "SITE_WATCHERS": site.watchers,
             "SITE_DB": f"sqlite:///{self.folder / 'scratch.sqlite'}",
+            "SITE_ANNOUNCE": site.neighbours.announce,
+            "SITE_EMERGENCY": site.neighbours.emergency,
+            "SITE_TRUNK": site.neighbours.trunk,
+            "SITE_PEERS": site.neighbours.peers,
             "SITE_TLS_KEY": site.tls_key or "",
             "SITE_TLS_CERTIFICATE": site.tls_certificate or "",
         }

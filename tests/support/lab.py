@@ -20,7 +20,7 @@ from provisioner.services.phone_files import compose_device
 from provisioner.services.registrations import states_of
 from provisioner.services.users import create_user
 from provisioner.simulator.dialect import load_dialects
-from tests.support.kamailio import Kamailio, Site
+from tests.support.kamailio import Kamailio, Neighbours, Site
 from tests.support.program import ProgramError, until
 from tests.support.server import RunningServer, running_server
 
@@ -107,12 +107,22 @@ async def fetches(running: RunningServer, device_id: int) -> Sequence[Fetch]:
 
 @asynccontextmanager
 async def lab(
-    folder: Path, *, database: str = "", options: Sequence[str] = ("MIN_EXPIRES=2",), **settings: Any
+    folder: Path,
+    *,
+    database: str = "",
+    options: Sequence[str] = ("MIN_EXPIRES=2",),
+    neighbours: Neighbours | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Lab]:
     """Server and Kamailio with the reference configuration; the phones' files name this Kamailio as registrar."""
     async with running_server(folder / "data", database=database, **settings) as running:
         token = await running.token("pbx")
-        site = Site(door=f"{running.admin_url}/pbx/v1", token=token, domains=(running.tenant.sip_domain,))
+        site = Site(
+            door=f"{running.admin_url}/pbx/v1",
+            token=token,
+            domains=(running.tenant.sip_domain,),
+            neighbours=neighbours or Neighbours(),
+        )
         async with Kamailio(folder / "kamailio", site, options=options) as kamailio:
             values = {"registrar_host": kamailio.address, "registrar_port": kamailio.port}
             await put_settings(

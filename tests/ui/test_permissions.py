@@ -19,6 +19,8 @@ def path_of(route: Route, office: Office, *, tenant: str = "acme") -> str:
         "site": office.other_site if foreign else office.site,
         "login": office.logins["user"],
         "token": 999,
+        "shared_line": 999,
+        "number": 999,
     }
     return re.sub(r"\{(\w+):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", lambda found: str(values[found[1]]), route.path)
 

@@ -59,6 +59,12 @@ class DeviceUser(Document):
     extension: str
 
 
+Place = Annotated[Line, Field(description="Floor and room, for emergency calls; at most 120 characters.")]
+EmergencyCallerId = Annotated[
+    Line, Field(description="Number shown on emergency calls; empty takes the site's.")
+]
+
+
 class DeviceDocument(Document):
     id: int
     tenant_id: int
@@ -72,6 +78,14 @@ class DeviceDocument(Document):
     policy: str
     note: str
     user: DeviceUser | None
+    is_primary: bool = Field(
+        description="The one device of its user that queues ring; shown as * before the name."
+    )
+    is_hotdesk: bool = Field(
+        description="Users log in on it; `user` is who is logged in, and null where who sits where is hidden."
+    )
+    place: str
+    emergency_caller_id: str
     registration: RegistrationDocument
     firmware: str = Field(description="As the phone last said; empty for never.")
     agent: str
@@ -203,6 +217,8 @@ class NewDevice(Request):
 class DeviceChange(Change):
     """What to change of a device; `user_id` null takes it from its user."""
 
+    place: Place = ""
+    emergency_caller_id: EmergencyCallerId = ""
     profile: ProfileId = ""
     model: ModelId = ""
     mac: MacText = ""

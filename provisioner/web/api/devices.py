@@ -136,12 +136,13 @@ def registration_document(row: DeviceRow) -> RegistrationDocument:
 
 def _fields(row: DeviceRow) -> dict[str, Any]:
     device = row.device
-    made = {"mac", "user", "registration", "site_name", "is_up_to_date"}
+    made = {"mac", "user", "is_primary", "registration", "site_name", "is_up_to_date"}
     return {
         **{name: getattr(device, name) for name in DeviceDocument.model_fields if name not in made},
         "mac": Mac(device.mac).pretty,
         "site_name": row.site_name,
         "user": DeviceUser(id=row.user.id, name=row.user.name, extension=row.extension) if row.user else None,
+        "is_primary": row.is_primary,
         "registration": registration_document(row),
         "is_up_to_date": device.served_revision == device.revision,
     }
@@ -161,6 +162,10 @@ async def _detail(call: Call[Any, Any], device_id: int, *, language: str = "en")
         sheet = OnboardingDocument.model_validate(onboarding(call.context, config, language=language))
         warnings = [*config.warnings, *call.context.profiles.renderers[config.profile].limits(config)]
     lines = [LineDocument.model_validate(line) for line in device.lines]
+    if rows[0].user is None:  # nobody, or hidden
+        lines = [
+            line.model_copy(update={"user_id": None}) if line.kind == "hotdesk" else line for line in lines
+        ]
     return DeviceDetail(**_fields(rows[0]), lines=lines, onboarding=sheet, warnings=warnings)
 
 

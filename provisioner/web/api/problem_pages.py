@@ -41,6 +41,10 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         "The password does not follow the rule. `missing` has one sentence for each part of the rule that is not met.",
         "Add what is missing, or leave the password out and have one generated.",
     ),
+    "weak-pin": Explanation(
+        "A hotdesk PIN has 4 to 10 digits and is not one that is guessed first; the sentence says what is wrong with this one.",
+        "Choose another, or leave it out and have one generated.",
+    ),
     "unknown-model": Explanation(
         "No installed vendor profile has this model. `models` lists every profile/model there is.",
         "Choose one of the list, or install the vendor's profile.",
@@ -52,6 +56,14 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
     "invalid-policy": Explanation(
         "The credential policy is neither one of the built-in names nor an expression over conditions.",
         "`policies` lists the names; an expression looks like `certificate or (password and network)`.",
+    ),
+    "key-beyond-model": Explanation(
+        "A function key was set in a slot that this phone does not have. `model`, `module` and `slot` say which.",
+        "Choose a slot the phone has, or set the key for the user or the model: there it waits for a phone with more keys.",
+    ),
+    "key-not-supported": Explanation(
+        "Phones of this model have no function key of this type. `detail` says why, and often what does the same.",
+        "Choose another type; GET /api/v1/profiles/{profile}/{model}/key-types lists what the model can show.",
     ),
     "import-refused": Explanation(
         "At least one row of the file is wrong. `rows` lists line, column and reason of each.",
@@ -73,6 +85,14 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         "What is stored leaves no room for this: a name that is taken, a second device for a user of a tenant without premium.",
         "The sentence says what is in the way, and `field` which value to change.",
     ),
+    "too-many-devices": Explanation(
+        "Without premium a user has one device, with it up to nine. `devices` names those the user has, or `users` everybody who has several.",
+        "Remove or reassign one of them, or make the tenant premium.",
+    ),
+    "no-hotdesk-right": Explanation(
+        "Hotdesking is switched on per user and per device; here it is not.",
+        "Switch it on for the user (who gets a PIN) or for the device, or choose another.",
+    ),
     "mac-taken": Explanation(
         "A device with this MAC address is registered already. `device` and `tenant` name it when you may see it; otherwise it belongs to somebody else.",
         "Compare with the label. A used phone is removed by its former owner first.",
@@ -81,9 +101,25 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         "Another user, queue or number of the tenant has this extension.",
         "Choose another, or take it away there first.",
     ),
+    "code-collision": Explanation(
+        "A dial code, an extension or an emergency number is equal to another one or its beginning: what is dialled would be ambiguous.",
+        "The sentence names both. Choose another code or extension; an emergency number is never in the wrong.",
+    ),
+    "cannot-share-line": Explanation(
+        "The device has no free line left, the chosen line stands for something else, or its vendor knows no shared call appearances. `device` names it.",
+        "Choose another line or leave the device out; the mode blf works on every phone that has keys with lamps.",
+    ),
     "in-use": Explanation(
         "It cannot be removed while something points at it; the sentence names what.",
         "Remove or reassign that first.",
+    ),
+    "forwarding-loop": Explanation(
+        "A forward, an overflow or a fall-back would lead calls back to where they came from. `loop` names every place on the way.",
+        "Send the call somewhere else, or change one of the others in the circle first.",
+    ),
+    "start-over": Explanation(
+        "A PBX asked for changes after an event that is older than the feed, which keeps seven days, or that this server never had.",
+        "Throw away all copies of the directory and go on with the feed from `last`.",
     ),
     "too-large": Explanation(
         "The body of the request is larger than the server takes.", "Send less at once."

@@ -15,6 +15,9 @@ _TYPES: Mapping[str, dict[str, Any]] = {
     "url": {"type": "string", "maxLength": 200},
     "number": {"type": "string", "pattern": "^[0-9*#+ ]*$"},
     "timezone": {"type": "string", "examples": ["Europe/Amsterdam"]},
+    "email": {"type": "string", "maxLength": 200, "examples": ["anna@example.com"]},
+    "schedule": {"type": "string", "maxLength": 80, "examples": ["Office hours"]},
+    "time": {"type": "string", "pattern": "^(([01]?[0-9]|2[0-3]):[0-5][0-9])?$", "examples": ["20:00"]},
 }
 
 

@@ -50,6 +50,19 @@ Watched = Annotated[
 ]
 
 
+SeatingHidden = Annotated[
+    bool, Field(description="Nobody is shown who sits at which hotdesk device; logins work as ever.")
+]
+Grace = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=600,
+        description="Seconds for which a primary device that went still counts as registered.",
+    ),
+]
+
+
 class TenantDocument(Document):
     id: int
     key: str
@@ -62,6 +75,8 @@ class TenantDocument(Document):
     password_minimum: int
     is_clear_text_allowed: bool
     watch_registrar: str
+    is_seating_hidden: bool
+    primary_grace: int
     created_at: datetime
 
 
@@ -94,6 +109,8 @@ class NewTenant(Request):
     password_minimum: Minimum = 6
     is_clear_text_allowed: ClearText = False
     watch_registrar: Watched = ""
+    is_seating_hidden: SeatingHidden = False
+    primary_grace: Grace = 60
 
 
 class TenantChange(Change):
@@ -108,6 +125,8 @@ class TenantChange(Change):
     password_minimum: Minimum = 6
     is_clear_text_allowed: ClearText = False
     watch_registrar: Watched = ""
+    is_seating_hidden: SeatingHidden = False
+    primary_grace: Grace = 60
 
 
 async def list_tenants(call: Call[PageQuery, None]) -> TenantPage:

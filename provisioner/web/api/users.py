@@ -39,6 +39,8 @@ class UserDocument(Document):
     department: str
     extension: str | None
     numbers: list[str]
+    is_hotdesk: Annotated[bool, Field(description="May log in on hotdesk devices.")]
+    primary_device_id: Annotated[int | None, Field(description="The one device that queues ring.")]
     created_at: datetime
 
 
@@ -129,7 +131,8 @@ async def _documents(call: Call[Any, Any], users: Any) -> list[UserDocument]:
     return [
         UserDocument(
             id=user.id, tenant_id=user.tenant_id, site_id=user.site_id, name=user.name, kind=user.kind, email=user.email, department=user.department,
-            extension=user.extension.digits if user.extension else None, numbers=numbers.get(user.id, []), created_at=user.created_at,
+            extension=user.extension.digits if user.extension else None, numbers=numbers.get(user.id, []), is_hotdesk=user.is_hotdesk,
+            primary_device_id=user.primary_device_id, created_at=user.created_at,
         )
         for user in users
     ]  # fmt: skip

@@ -85,6 +85,14 @@ def read_events(body: object, *, tenant_id: int | None, now: datetime) -> Sequen
     return [_event(document, tenant_id=tenant_id, now=now) for document in documents]
 
 
+def read_single(body: bytes, *, tenant_id: int | None, now: datetime) -> RegistrationEvent | None:
+    """The usual body, one event that is right, read without a detour; None for everything else."""
+    try:
+        return _event(_EVENT.validate_json(body), tenant_id=tenant_id, now=now)
+    except ValidationError:
+        return None
+
+
 def read_snapshot(body: object, *, now: datetime) -> tuple[datetime, Mapping[str, Sequence[Contact]]]:
     """A full state as (moment, account → contacts)."""
     document = _parse(_SNAPSHOT, body)

@@ -1,5 +1,6 @@
 """The answers of the phone door, and small things remembered between requests."""
 
+import json
 import random
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -10,9 +11,11 @@ from provisioner.access.addresses import Address
 from provisioner.access.authorization import BasicCredentials, DigestCredentials
 from provisioner.access.digest import digest_response
 from provisioner.access.evidence import Evidence
+from provisioner.access.policies.evaluation import Verdict
 from provisioner.access.verifier import Verifier
 from provisioner.profiles.matching import FileMatch
 from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
+from provisioner.profiles.rendering import Rendered
 from provisioner.services.phone_files import Served
 from provisioner.settings import ServerSettings
 
@@ -29,6 +32,16 @@ def bootstrap_facts(settings: ServerSettings, match: FileMatch) -> BootstrapFact
 def come_back(soonest: int, latest: int) -> web.Response:
     """Come back later, not all at once."""
     return web.Response(status=503, headers={"Retry-After": str(random.randint(soonest, latest))})  # noqa: S311 - no secret
+
+
+def detail_of(verdict: Verdict) -> str:
+    """What the log keeps of a verdict beside its reason, as JSON."""
+    return json.dumps(
+        {
+            name: value if isinstance(value, int | float) else str(value)
+            for name, value in verdict.data.items()
+        }
+    )
 
 
 def used_current(evidence: Evidence, verifier: Verifier) -> bool:
@@ -71,3 +84,9 @@ def peer_address(text: str) -> Address:
     """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
     address = ip_address(text.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def screen_page(page: Rendered) -> web.Response:
+    """A page for a phone's screen: of this moment, and after a login in the address that asked for it."""
+    headers = {"Content-Type": page.content_type, "Cache-Control": "no-store"}
+    return web.Response(body=page.body, headers=headers)

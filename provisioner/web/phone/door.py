@@ -1,11 +1,10 @@
-"""The phone door: configuration files, bootstrap files, action URLs.
+"""The phone door: configuration files, bootstrap files, action URLs, pages for phones' screens.
 
 It works below aiohttp's routing, because every microsecond here is paid by every phone of a boot storm.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -29,21 +28,32 @@ from provisioner.web.listeners import BoundedRequestHandler
 from provisioner.web.phone.answers import (
     bootstrap_facts,
     come_back,
+    detail_of,
     mac_bytes,
     peer_address,
     plain_file,
+    screen_page,
     serve,
     used_current,
     words_of,
 )
-from provisioner.web.phone.parts import Connection, DoorParts
-from provisioner.web.phone.requests import ActionRequest, CertificateRequest, FileRequest, RequestParser
+from provisioner.web.phone.parts import Connection, DoorParts, quietly
+from provisioner.web.phone.requests import (
+    ActionRequest,
+    CertificateRequest,
+    FileRequest,
+    RequestParser,
+    ScreenRequest,
+)
+from provisioner.web.phone.screens import ScreenPages
 
 log = structlog.get_logger()
 
+Asked = FileRequest | ScreenRequest
 _TEXT: Final = "text/plain; charset=utf-8"
 _ALLOW: Final = "GET, HEAD"
 PROFILE_BROKEN: Final = "profile-broken"
+SCREEN: Final = "screen"
 SHORTEST_LOCK: Final = 60.0
 """Seconds; what refuses for less is a delay, which is not worth storing."""
 
@@ -55,6 +65,7 @@ class PhoneDoor:
         self._parts = parts
         self._is_tls = is_tls
         self._parser = RequestParser(parts.context.profiles)
+        self._screens = ScreenPages(parts.context)
         self._trusted = parts.context.settings.trusted_proxies
         self._limit = parts.context.settings.max_phone_requests
         self._active = 0
@@ -94,6 +105,8 @@ class PhoneDoor:
             return await self._file(request, parsed, target)
         if isinstance(parsed, ActionRequest):
             return await self._action(request, parsed)
+        if isinstance(parsed, ScreenRequest):
+            return await self._screen(request, parsed, target)
         if isinstance(parsed, CertificateRequest):
             return plain_file(self._parts.ca_pem, "application/x-pem-file")
         self._parts.counters.count("no-such-path")
@@ -111,8 +124,7 @@ class PhoneDoor:
         now = self._now()
         verdict = parts.gate.judge(evidence, record.subject, now=now)
         if verdict.outcome is not Outcome.ALLOW or not record.device_id:
-            needs_tls = verdict.reason is Reason.NEEDS_TLS
-            status = 403 if needs_tls and not await parts.files.is_asked_in_clear(evidence.source) else 401
+            status = await self._status(verdict, evidence)
             return self._refuse(
                 request, asked, record=record, verdict=verdict, evidence=evidence, now=now, status=status
             )
@@ -166,7 +178,39 @@ class PhoneDoor:
         parts.counters.count("allowed")
         return answer
 
-    def _gather(self, request: web.BaseRequest, asked: FileRequest, mac: str, target: str) -> Evidence:
+    async def _screen(
+        self, request: web.BaseRequest, asked: ScreenRequest, target: str
+    ) -> web.StreamResponse:
+        """A page for a phone's screen: the same proof as for its file. Only GET, for a page may do what it is asked."""
+        parts = self._parts
+        if request.method != "GET":
+            return web.Response(status=405, headers={"Allow": "GET"})
+        if parts.feed.is_behind:
+            await parts.feed.catch_up()
+        record = parts.files.known(asked.mac) or await parts.files.record(asked.mac)
+        evidence, now = self._gather(request, asked, asked.mac, target), self._now()
+        verdict = parts.gate.judge(evidence, record.subject, now=now)
+        refusal: Verdict | None = verdict
+        if verdict.outcome is Outcome.ALLOW and record.device_id:
+            refusal = await self._settle(record, evidence, verdict)
+        if refusal is not None:
+            status = await self._status(refusal, evidence)
+            return self._refuse(
+                request, asked, record=record, verdict=refusal, evidence=evidence, now=now, status=status
+            )
+        source = words_of(evidence.source)
+        page = await self._screens.page(asked, device_id=record.device_id, address=source)
+        answer = screen_page(page) if page is not None else web.Response(status=404)
+        parts.log.note(
+            Note(
+                record.tenant_id, record.device_id, record.mac, now, source, request.method, asked.name,
+                request.headers.get("User-Agent", ""), answer.status, SCREEN, "{}", "", 0,
+            )
+        )  # fmt: skip
+        parts.counters.count(SCREEN)
+        return answer
+
+    def _gather(self, request: web.BaseRequest, asked: Asked, mac: str, target: str) -> Evidence:
         headers = request.headers
         facts = self._connection(request)
         source = facts.peer
@@ -212,10 +256,14 @@ class PhoneDoor:
             protocol.connection_facts = facts
         return facts
 
+    async def _status(self, verdict: Verdict, evidence: Evidence) -> int:
+        needs_tls = verdict.reason is Reason.NEEDS_TLS
+        return 403 if needs_tls and not await self._parts.files.is_asked_in_clear(evidence.source) else 401
+
     def _refuse(
         self,
         request: web.BaseRequest,
-        asked: FileRequest,
+        asked: Asked,
         *,
         record: PhoneRecord,
         verdict: Verdict,
@@ -227,30 +275,14 @@ class PhoneDoor:
         parts = self._parts
         parts.counters.count(verdict.reason.value)
         agent = request.headers.get("User-Agent", "")
-        data = json.dumps(
-            {
-                name: value if isinstance(value, int | float) else str(value)
-                for name, value in verdict.data.items()
-            }
-        )
+        data = detail_of(verdict)
         known = record.device_id or None
         parts.log.note(
             Note(
-                record.tenant_id,
-                known,
-                record.mac,
-                now,
-                str(evidence.source),
-                request.method,
-                asked.name,
-                agent,
-                status,
-                verdict.reason.value,
-                data,
-                "",
-                0,
+                record.tenant_id, known, record.mac, now, str(evidence.source), request.method, asked.name, agent,
+                status, verdict.reason.value, data, "", 0,
             )
-        )
+        )  # fmt: skip
         if verdict.begins_lock:
             log.warning("locked after wrong attempts", mac=record.mac, source=str(evidence.source))
             self._store_lock(record, evidence, now=now)
@@ -277,21 +309,10 @@ class PhoneDoor:
         detail = json.dumps({"model": record.model, "source": source})
         self._parts.log.note(
             Note(
-                record.tenant_id,
-                record.device_id,
-                record.mac,
-                now,
-                source,
-                request.method,
-                asked.name,
-                agent,
-                status,
-                reason,
-                detail,
-                "",
-                0,
+                record.tenant_id, record.device_id, record.mac, now, source, request.method, asked.name, agent,
+                status, reason, detail, "", 0,
             )
-        )
+        )  # fmt: skip
         return come_back(30, 120) if is_off else web.Response(status=404)
 
     async def _learn_agent(self, record: PhoneRecord, agent: str) -> PhoneRecord:
@@ -369,13 +390,6 @@ class PhoneDoor:
             or standing.until - now < SHORTEST_LOCK
         ):
             return
-        task = asyncio.create_task(_quietly(self._parts.files.note_lock(record, until=standing.until)))
+        task = asyncio.create_task(quietly(self._parts.files.note_lock(record, until=standing.until)))
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
-
-
-async def _quietly(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except (ProvisionerError, SQLAlchemyError, OSError) as error:
-        log.warning("a lock is kept in memory only", error=type(error).__name__)

@@ -1,7 +1,10 @@
 """The typed request of a phone: parsed once from the raw target, remembered because phones ask for the same things."""
 
+import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import parse_qsl
 
 from provisioner.profiles.loader import Profiles
@@ -9,6 +12,11 @@ from provisioner.profiles.matching import FileMatch
 
 LONGEST_TARGET = 1_024
 REMEMBERED = 50_000
+_SCREEN: Final = re.compile(
+    r"/x/(?:t/(?P<token>[^/]{1,64})/)?(?P<mac>[0-9A-Fa-f]{12})/(?P<page>hotdesk|login|logout|here)"
+    r"(?P<arguments>(?:/[A-Za-z0-9_-]{1,32}){0,2})"
+)
+_DIGITS: Final = re.compile("[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,33 @@ class ActionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenRequest:
+    """A path under /x: a page for a phone's screen. What was typed is in `typed`, a PIN too: it is not for any log."""
+
+    mac: str
+    """Twelve digits, upper case."""
+    page: str
+    token: str | None = field(default=None, repr=False)
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The path without token, tickets and query, for the log."""
+        return f"/x/{self.mac}/{self.page}"
+
+    def answer(self, name: str) -> str:
+        """The digits typed for a question; "" when there are none, or something else."""
+        typed = self.typed.get(name, "").strip().removesuffix("#")
+        return typed if _DIGITS.fullmatch(typed) else ""
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateRequest:
     """The own CA certificate, which is public."""
 
 
-PhoneRequest = FileRequest | ActionRequest | CertificateRequest
+PhoneRequest = FileRequest | ActionRequest | ScreenRequest | CertificateRequest
 
 
 class RequestParser:
@@ -74,6 +104,8 @@ class RequestParser:
         if path.startswith("/a/"):
             token, _, event = path[3:].partition("/")
             return ActionRequest(token=token, event=event)
+        if path.startswith("/x/"):
+            return _screen(path, query)
         if not path.startswith("/p/"):
             return None
         rest, token = path[3:], ""
@@ -84,3 +116,18 @@ class RequestParser:
         for match in self._profiles.matches(rest, arguments):
             first.setdefault(match.profile.id, match)
         return FileRequest(matches=tuple(first.values()), token=token or None, name=f"/p/{rest}"[:200])
+
+
+def _screen(path: str, query: str) -> ScreenRequest | None:
+    found = _SCREEN.fullmatch(path)
+    if found is None:
+        return None
+    typed = dict(parse_qsl(query, max_num_fields=8)) if query.count("&") < 8 else {}
+    arguments = tuple(found["arguments"].split("/")[1:])
+    return ScreenRequest(
+        mac=found["mac"].upper(),
+        page=found["page"],
+        token=found["token"],
+        arguments=arguments,
+        typed=typed,
+    )

@@ -21,9 +21,13 @@ class Field:
 
     name: str
     label: str
+    id: str = ""
+    """In place of the name, where a page has two inputs of one name."""
     control: Control = "text"
     value: str = ""
     choices: Sequence[Choice] = ()
+    suggestions: Sequence[str] = ()
+    """What a text input offers while one types; anything else may be typed too."""
     help: str = ""
     error: str = ""
     required: bool = False

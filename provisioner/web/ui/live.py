@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -23,6 +23,8 @@ HEARTBEAT_SECONDS: Final = 20.0
 """How often something is sent at least, so that a vanished browser and an ended session are noticed."""
 MAX_DEVICES: Final = MAX_PAGE
 """How many ticks one page may follow."""
+MAX_VIEWS: Final = 500
+"""How many different views of one moment are kept."""
 
 
 class Streams(set[asyncio.Task[Any]]):
@@ -30,6 +32,26 @@ class Streams(set[asyncio.Task[Any]]):
 
 
 STREAMS: Final = web.AppKey("streams", Streams)
+
+
+class SharedTicks:
+    """The ticks of one moment, read and rendered once for all pages that show the same devices to the same eyes."""
+
+    def __init__(self) -> None:
+        self._moment = -1
+        self._made: dict[Hashable, asyncio.Task[bytes]] = {}
+
+    async def get(self, moment: int, view: Hashable, make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """What `make` gives for this view at this moment."""
+        if moment != self._moment or len(self._made) >= MAX_VIEWS:
+            self._moment, self._made = moment, {}
+        task = self._made.get(view)
+        if task is None or (task.done() and task.exception() is not None):
+            task = self._made[view] = asyncio.create_task(make())
+        return await asyncio.shield(task)
+
+
+SHARED: Final = web.AppKey("shared_ticks", SharedTicks)
 
 
 async def stream(visit: Visit) -> web.StreamResponse:
@@ -70,7 +92,8 @@ async def _step(
 ) -> bool:
     """Send what changed next; False when the person's session is over."""
     try:
-        changes = await asyncio.wait_for(subscription.next(), HEARTBEAT_SECONDS)
+        async with asyncio.timeout(HEARTBEAT_SECONDS):
+            changes = await subscription.next()
     except TimeoutError:
         token = visit.request.cookies.get(session_cookie(visit.request), "")
         if await resume(visit.context, token, address=address_of(visit.request)) is None:
@@ -104,13 +127,23 @@ async def _send_ticks(visit: Visit, response: web.StreamResponse, ids: Iterable[
     if not wanted:
         return
     tenant_id = visit.tenant_id if visit.tenant is not None else None
-    page = await list_devices(
-        visit.context, visit.actor, tenant_id=tenant_id, device_ids=wanted, limit=MAX_DEVICES
-    )
-    for row in page.items:
-        await _send(
-            response, "tick", {"id": row.device.id, "state": row.state.value, "html": tick(visit, row)}
+    actor = visit.actor
+    view = (
+        tenant_id, actor.tenant_id, actor.user_id, visit.language.code, str(visit.zone), tuple(wanted)
+    )  # fmt: skip
+
+    async def make() -> bytes:
+        page = await list_devices(
+            visit.context, actor, tenant_id=tenant_id, device_ids=wanted, limit=MAX_DEVICES
         )
+        return b"".join(
+            _event("tick", {"id": row.device.id, "state": row.state.value, "html": tick(visit, row)})
+            for row in page.items
+        )
+
+    shared = visit.request.config_dict[SHARED]
+    if found := await shared.get(visit.context.hub.moment, view, make):
+        await response.write(found)
 
 
 def tick(visit: Visit, row: DeviceRow) -> str:
@@ -119,7 +152,11 @@ def tick(visit: Visit, row: DeviceRow) -> str:
 
 
 async def _send(response: web.StreamResponse, event: str, values: dict[str, Any]) -> None:
-    await response.write(f"event: {event}\ndata: {json.dumps(values)}\n\n".encode())
+    await response.write(_event(event, values))
+
+
+def _event(event: str, values: dict[str, Any]) -> bytes:
+    return f"event: {event}\ndata: {json.dumps(values)}\n\n".encode()
 
 
 def _ids(text: str) -> frozenset[int]:

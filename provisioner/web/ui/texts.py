@@ -29,7 +29,7 @@ HERE: Final = Path(__file__).parent
 PACKAGE: Final = HERE.parents[1]
 _KEYWORDS: Final = {"_": None, "translate": None, "message": None, "ngettext": (1, 2), "plural": (1, 2)}
 _LAYERS: Final = ("model", "access", "composition", "services", "web/identity.py", "web/ui")
-_SENTENCES_INSIDE: Final = {"device_password.py", "passwords.py"}
+_SENTENCES_INSIDE: Final = {"device_password.py", "passwords.py", "pins.py"}
 _NOT_FOR_PAGES: Final = {"imports.py", "installation.py"}
 """Their errors are read on the command line or through REST only."""
 _RAISERS: Final = {"refuse"} | {

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from provisioner.access.reasons import Reason, sentence
 from provisioner.model import RegistrationState
 from provisioner.services.fetch_words import often
+from provisioner.services.resync_state import Freshness
 from provisioner.web.ui.translations import Language, message
 
 
@@ -27,6 +28,49 @@ STATES: Final[Mapping[str, StateWord]] = {
     RegistrationState.UNREGISTERED: StateWord(message("Signed off"), "circle-minus", "secondary"),
     RegistrationState.EXPIRED: StateWord(message("Expired"), "clock-x", "orange"),
     RegistrationState.FAILED: StateWord(message("Refused"), "circle-x", "red"),
+}
+FRESHNESS: Final[Mapping[str, StateWord]] = {
+    Freshness.CURRENT: StateWord(message("up to date"), "circle-check", "green"),
+    Freshness.ASKED: StateWord(message("told to fetch; waiting for the phone"), "refresh", "orange"),
+    Freshness.NO_ANSWER: StateWord(message("the phone was told and did not come"), "circle-x", "red"),
+    Freshness.NOT_REGISTERED: StateWord(
+        message("older than the settings; the phone is not registered"), "circle-x", "red"
+    ),
+    Freshness.OUTDATED: StateWord(message("older than the settings"), "clock-x", "orange"),
+    Freshness.NEVER: StateWord(message("never fetched"), "circle-dashed", "secondary"),
+}
+RESYNC_DETAILS: Final = (
+    message("The phone is not registered, so it cannot be told."),
+    message("The PBX is not connected, so the phone cannot be told."),
+    message("The phone wants a SIP password before it takes such a message."),
+    message("The phone takes no such messages."),
+    message("The phone did not answer."),
+    message("The PBX did not answer in time"),
+    message("The PBX did not answer in time."),
+    message("The PBX did not say what became of the message."),
+    message("The phone is not registered over UDP: only its PBX can reach it."),
+)
+PBX_PROBLEMS: Final = (
+    message("The PBX closed the connection."),
+    message("There is no connection to the PBX: nobody listens at its address."),
+    message("The PBX refuses this server: look at its list of peers and at the password."),
+    message("What answers there is no JSON-RPC: look at the path of the address."),
+    message("The PBX cannot send messages by itself: load its module tm."),
+    message("The manager user may not send NOTIFY: give it write = system, and load res_pjsip_notify."),
+    message("What answers there is no Asterisk manager interface."),
+    message("The Asterisk manager gives no challenge to log in with."),
+    message("The Asterisk manager refuses the user name or the password."),
+    message("The event socket's access list refuses this server's address."),
+    message("What answers there is no FreeSWITCH event socket."),
+    message("The FreeSWITCH event socket refuses the password."),
+    message("This server cannot open a port to speak SIP from."),
+)
+"""What a test of the connection says, and what stands at a phone that could not be told."""
+PBX_KINDS: Final = {
+    "kamailio": "Kamailio (JSON-RPC)",
+    "asterisk": "Asterisk (AMI)",
+    "freeswitch": "FreeSWITCH (event socket)",
+    "direct": message("Straight to the phones"),
 }
 REGISTRATION_REASONS: Final = (
     message("the phone signed off"),
@@ -121,6 +165,14 @@ DONE: Final = {
     "revoked": message("The token does not work any more."),
     "blocked": message("Blocked: every session of this login has ended."),
     "unblocked": message("Unblocked."),
+    "told": message("The phone is told to fetch its configuration."),
+    "hotdesk-on": message("Hotdesking is switched on."),
+    "hotdesk-off": message("Hotdesking is switched off, and whoever was logged in is logged out."),
+    "logged-in": message("Logged in. The phone is asked to fetch its new configuration."),
+    "logged-out": message("Logged out. The phone is asked to fetch its new configuration."),
+    "logout-later": message("A call is running on the phone: the user is logged out as soon as it ends."),
+    "pin-unlocked": message("Wrong PINs are forgotten: logging in is possible at once."),
+    "primary": message("This is the primary device now."),
 }
 """What a page says at its top after an action, by the word in `?done=`."""
 

@@ -8,7 +8,7 @@ from tests.bench.handshakes import CONNECTIONS, KINDS, connect_anew
 from tests.bench.place import Place, body_of
 from tests.bench.rounds import Case, by_cost, by_rate, measure
 from tests.bench.scale import Scale
-from tests.bench.servers import StaticFiles
+from tests.bench.servers import Bare, StaticFiles
 from tests.bench.table import Figure
 
 TARGET = 0.65
@@ -30,7 +30,10 @@ def measure_tls(scale: Scale, folder: Path) -> Sequence[Figure]:
         files = StaticFiles(
             folder / "nginx", body=body, target=member.target, pair=member.pair, certificates=place.pairs()
         )
-        with files.program:
+        bare_server = Bare(
+            folder / "bare", body=body, target=member.target, pairs=list(place.pairs().values())
+        )
+        with files.program, bare_server:
             go = partial(connect_anew, seconds=scale.handshake_seconds)
             cases = []
             for kind in KINDS:
@@ -42,6 +45,8 @@ def measure_tls(scale: Scale, folder: Path) -> Sequence[Figure]:
                     )
                 )
                 cases.append(Case(f"ours {kind}", (ours.pid,), partial(go, port, request, kind=kind)))
+            floor = partial(go, bare_server.port, bare, kind=JUDGED)
+            cases.append(Case("bare", (bare_server.pid,), floor))
             found = measure(cases, scale.rounds)
     figures = []
     for kind, name in KINDS.items():
@@ -51,7 +56,8 @@ def measure_tls(scale: Scale, folder: Path) -> Sequence[Figure]:
             Figure(
                 name=f"new TLS connection per request, Basic, {name}",
                 ours=str(mine),
-                reference=f"nginx static {reference}",
+                reference=f"nginx static {reference}"
+                + (f"; bare aiohttp + uvloop {found['bare']}" if judged else ""),
                 ratio=f"{ratio:.2f} × by processor time ({by_rate(mine, reference):.2f} by rate)",
                 target=f"≥ {TARGET:.2f} ×" if judged else "",
                 is_met=ratio >= TARGET if judged else None,

@@ -17,12 +17,13 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
+from provisioner.services.resync_state import resync_now
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
-from provisioner.web.ui.pages.device import find_device, find_row
+from provisioner.web.ui.pages.device import find_device, find_row, show_device_page
 from provisioner.web.ui.pages.device_created import created_page
 from provisioner.web.ui.pages.new_device import split_type
 from provisioner.web.ui.pages.password_fields import device_password, device_password_rules
-from provisioner.web.ui.pages.selects import policy_select, site_select, user_select
+from provisioner.web.ui.pages.selects import policy_select, posted_user, site_select, user_faults, user_field
 from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit
 
@@ -54,10 +55,10 @@ async def change_device(visit: Visit) -> web.StreamResponse:
             profile=profile,
             model=model,
             site_id=chosen_id(posted.get("site_id", "")),
-            **_new_owner(row, posted),
+            **await _new_owner(visit, row, posted),
         )
     except (BadInput, Conflict) as error:
-        faults = visit.faults(error)
+        faults = user_faults(visit, error)
         faults = {{"model": "type"}.get(name, name): sentence for name, sentence in faults.items()}
         form = refilled(await _form(visit, row), posted, faults)
         return visit.show(FormPage(title=device.name, form=form), status=error.status)
@@ -105,6 +106,16 @@ async def unlock(visit: Visit) -> web.StreamResponse:
     device = await find_device(visit)
     await unlock_device(visit.context, visit.actor, device_id=device.id)
     return visit.go("devices", device.id, done="unlocked")
+
+
+async def resync(visit: Visit) -> web.StreamResponse:
+    """Tell the phone to fetch its configuration now."""
+    device = await find_device(visit)
+    try:
+        await resync_now(visit.context, visit.actor, device_id=device.id)
+    except Conflict as error:
+        return await show_device_page(visit, error=visit.say(error), status=error.status)
+    return visit.go("devices", device.id, done="told")
 
 
 async def confirm_removal(visit: Visit) -> web.StreamResponse:
@@ -190,7 +201,7 @@ async def _form(visit: Visit, row: DeviceRow) -> Form:
                 is_code=True,
                 maxlength=40,
             ),
-            await user_select(visit, row.user, none=_("Nobody")),
+            *([] if device.is_hotdesk else [await user_field(visit, row.user, none=_("Nobody"))]),
             await site_select(visit, device.site_id),
             policy_select(
                 visit,
@@ -221,7 +232,10 @@ def _type_select(visit: Visit, device: Device) -> Field:
     )
 
 
-def _new_owner(row: DeviceRow, posted: Mapping[str, str]) -> dict[str, int | None]:
-    """The user, only when it changes: assigning anew would ask the premium rule again."""
-    owner = chosen_id(posted.get("user_id", ""))
-    return {} if owner == (row.user.id if row.user else None) else {"user_id": owner}
+async def _new_owner(visit: Visit, row: DeviceRow, posted: Mapping[str, str]) -> dict[str, int | None]:
+    """The user, only when it changes: assigning anew would ask the premium rule again. A hotdesk device has none."""
+    if row.device.is_hotdesk or not {"user", "user_id"} & set(posted):
+        return {}
+    owner = await posted_user(visit, posted, now=row.user)
+    owner_id = owner.id if owner else None
+    return {} if owner_id == (row.user.id if row.user else None) else {"user_id": owner_id}

@@ -14,6 +14,7 @@ from provisioner.model import Device
 from provisioner.profiles.manifest import FileRule
 from provisioner.profiles.sheet import SheetEntry, load_sheet
 from provisioner.services.phone_files import compose_device, render
+from provisioner.services.previews import without_token
 from provisioner.web.ui.pages.device import find_device
 from provisioner.web.ui.visit import Page, Visit
 
@@ -96,7 +97,11 @@ def without_secrets(config: PhoneConfig, catalogue: Catalogue) -> PhoneConfig:
         name: replace(composed, value=HIDDEN) if catalogue[name].is_secret and composed.value else composed
         for name, composed in config.settings.items()
     }
-    server = replace(config.server, action_url=_cut(config.server.action_url))
+    server = replace(
+        config.server,
+        action_url=_cut(config.server.action_url),
+        screen_url=without_token(config.server.screen_url),
+    )
     return replace(
         config,
         password=HIDDEN,

@@ -10,10 +10,10 @@ from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Conflict, Forbidden, NotFound
 from provisioner.model import Login
 from provisioner.services.logins import delete_login, list_logins, make_reset, set_blocked
-from provisioner.services.users import MAX_PAGE, list_users
 from provisioner.web.identity import DOORKEEPER
-from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
+from provisioner.web.ui.fields import Field, Form, options, refilled
 from provisioner.web.ui.pages.password_fields import login_password
+from provisioner.web.ui.pages.selects import posted_user, user_faults, user_field
 from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.translations import LANGUAGES
 from provisioner.web.ui.visit import Page, Visit
@@ -47,18 +47,19 @@ async def add_login(visit: Visit) -> web.StreamResponse:
     posted = await visit.posted()
     doorkeeper = visit.request.config_dict[DOORKEEPER]
     try:
+        user = await posted_user(visit, posted) if visit.tenant else None
         await doorkeeper.create_login(
             visit.actor,
             name=posted.get("name", ""),
             role=posted.get("role", ""),
             password=posted.get("password", ""),
             tenant_id=visit.tenant.id if visit.tenant else None,
-            user_id=chosen_id(posted.get("user_id", "")),
+            user_id=user.id if user else None,
             display_name=posted.get("display_name", ""),
             language=posted.get("language", "en"),
         )
     except (BadInput, Conflict, Forbidden) as error:
-        faults = {"": visit.say(error)} if isinstance(error, Forbidden) else visit.faults(error)
+        faults = {"": visit.say(error)} if isinstance(error, Forbidden) else user_faults(visit, error)
         form = refilled(await _form(visit), posted, faults)
         return visit.show(
             FormPage(title=visit.language.translate("New login"), form=form), status=error.status
@@ -147,19 +148,8 @@ async def _form(visit: Visit) -> Form:
         ),
     ]
     if visit.tenant:
-        users = (
-            await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)
-        ).items
-        fields.insert(
-            3,
-            Field(
-                name="user_id",
-                label=_("User"),
-                control="select",
-                choices=options(((user.id, user.name) for user in users), none=_("None")),
-                help=_("Only for the role user: whose own settings this login may change."),
-            ),
-        )
+        whose = _("Only for the role user: whose own settings this login may change.")
+        fields.insert(3, await user_field(visit, None, none=_("None"), help_text=whose))
     return Form(
         action=visit.path("logins", "new"),
         submit=_("Create login"),

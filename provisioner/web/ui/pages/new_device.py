@@ -15,7 +15,7 @@ from provisioner.services.users import get_user
 from provisioner.web.ui.fields import Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.device_created import created_page
 from provisioner.web.ui.pages.password_fields import device_password, device_password_rules
-from provisioner.web.ui.pages.selects import site_select, user_select
+from provisioner.web.ui.pages.selects import posted_user, site_select, user_faults, user_field
 from provisioner.web.ui.visit import Page, Visit
 
 UNKNOWN_MAC = "<mac>"
@@ -67,12 +67,13 @@ async def show_new_device(visit: Visit) -> web.StreamResponse:
 async def add_device(visit: Visit) -> web.StreamResponse:
     """Make the device and give it to the user; its password is on the answer and nowhere else."""
     posted = await visit.posted()
-    user = await _user(visit, posted.get("user_id", ""))
     try:
         profile, model = find_model(visit.context, *split_type(posted.get("type", "")))
     except UnknownModel as error:
-        return visit.show(_types_page(visit, user, error=visit.say(error)), status=error.status)
+        return visit.show(_types_page(visit, None, error=visit.say(error)), status=error.status)
+    user = None
     try:
+        user = await posted_user(visit, posted)
         made = await enrol(
             visit.context,
             visit.actor,
@@ -81,7 +82,7 @@ async def add_device(visit: Visit) -> web.StreamResponse:
             model=model.id,
             mac=posted.get("mac", ""),
             name=posted.get("name", ""),
-            user_id=chosen_id(posted.get("user_id", "")),
+            user_id=user.id if user else None,
             site_id=chosen_id(posted.get("site_id", "")),
             password=posted.get("password") or None,
             username=posted.get("username") or None,
@@ -171,7 +172,7 @@ async def _device_page(
 ) -> NewDevicePage:
     form = await _form(visit, profile, model, user=user, username=username)
     if posted is not None and error is not None:
-        form = refilled(form, posted, visit.faults(error))
+        form = refilled(form, posted, user_faults(visit, error))
     return NewDevicePage(
         title=visit.language.translate("New device"),
         profile=profile,
@@ -205,7 +206,7 @@ async def _form(visit: Visit, profile: Profile, model: Model, *, user: User | No
                 check=visit.path("devices", "check-mac"),
                 check_with="[name=type]",
             ),
-            await user_select(visit, user, none=_("Nobody yet")),
+            await user_field(visit, user, none=_("Nobody yet")),
             Field(
                 name="name",
                 label=_("Device name"),

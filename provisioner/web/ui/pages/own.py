@@ -6,14 +6,17 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from provisioner.errors import BadInput, NotFound, Unauthenticated
+from provisioner.errors import BadInput, Conflict, NotFound, Unauthenticated
 from provisioner.model import Login, User
+from provisioner.services.assignment import set_primary
 from provisioner.services.device_list import DeviceRow, list_devices
+from provisioner.services.hotdesk import set_hotdesk
 from provisioner.services.logins import update_own
 from provisioner.services.users import get_user
 from provisioner.web.identity import DOORKEEPER, clear_session
-from provisioner.web.ui.fields import Field, Form, options, refilled
+from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
 from provisioner.web.ui.pages.password_fields import differing, login_password_twice
+from provisioner.web.ui.pages.pin import PinPage, pin_form
 from provisioner.web.ui.translations import LANGUAGES
 from provisioner.web.ui.visit import Page, Visit, redirect
 
@@ -30,6 +33,8 @@ class MyPhonesPage(Page):
     template: ClassVar[str] = "me.html"
     user: User
     devices: Sequence[DeviceRow]
+    pin: Form
+    error: str = ""
 
 
 async def show_own(visit: Visit) -> web.StreamResponse:
@@ -71,12 +76,56 @@ async def change_own_password(visit: Visit) -> web.StreamResponse:
 
 async def show_me(visit: Visit) -> web.StreamResponse:
     """The role user's own phones with their ticks; NotFound for a login that stands for no user."""
-    actor = visit.actor
-    if not actor.user_id:
+    return await _my_page(visit, await _own_user(visit))
+
+
+async def renew_own_pin(visit: Visit) -> web.StreamResponse:
+    """A new hotdesk PIN of the person's own; it is on the answer and nowhere else."""
+    user, posted = await _own_user(visit), await visit.posted()
+    try:
+        made = await set_hotdesk(
+            visit.context,
+            visit.actor,
+            user_id=user.id,
+            enabled=True,
+            pin=posted.get("pin", "").strip() or None,
+        )
+    except (BadInput, Conflict) as error:
+        return await _my_page(visit, user, pin_error=visit.say(error), status=error.status)
+    return visit.show(PinPage(title=user.name, made=made, back="/me"))
+
+
+async def choose_own_primary(visit: Visit) -> web.StreamResponse:
+    user, posted = await _own_user(visit), await visit.posted()
+    device_id = chosen_id(posted.get("device_id", "")) or 0
+    try:
+        await set_primary(visit.context, visit.actor, user_id=user.id, device_id=device_id)
+    except Conflict as error:
+        return await _my_page(visit, user, error=visit.say(error), status=error.status)
+    return redirect("/me?done=primary")
+
+
+async def _own_user(visit: Visit) -> User:
+    if not visit.actor.user_id:
         raise NotFound("There is no such user.")
-    user = await get_user(visit.context, actor, user_id=actor.user_id)
-    devices = (await list_devices(visit.context, actor, user_id=user.id)).items
-    return visit.show(MyPhonesPage(title=visit.language.translate("My phones"), user=user, devices=devices))
+    return await get_user(visit.context, visit.actor, user_id=visit.actor.user_id)
+
+
+async def _my_page(
+    visit: Visit, user: User, *, error: str = "", pin_error: str = "", status: int = 200
+) -> web.StreamResponse:
+    devices = (await list_devices(visit.context, visit.actor, user_id=user.id)).items
+    pin = pin_form(visit, "/me/pin", is_on=True)
+    return visit.show(
+        MyPhonesPage(
+            title=visit.language.translate("My phones"),
+            user=user,
+            devices=devices,
+            pin=refilled(pin, {}, {"pin": pin_error} if pin_error else {}),
+            error=error,
+        ),
+        status=status,
+    )
 
 
 def _page(

@@ -1,31 +1,54 @@
 """Fields that stand on several forms: whose phone it is, where it stands, and how it proves itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from provisioner.errors import BadInput, Conflict, InvalidPolicy
+from provisioner.errors import BadInput, Conflict, InvalidPolicy, NotFound
 from provisioner.model import User
 from provisioner.services.tenants import list_sites
-from provisioner.services.users import MAX_PAGE, list_users
-from provisioner.web.ui.fields import Field, options
+from provisioner.services.user_names import find_by_name, list_names, name_of
+from provisioner.services.users import get_user
+from provisioner.web.ui.fields import Field, chosen_id, options
 from provisioner.web.ui.visit import Visit
 from provisioner.web.ui.words import POLICIES
 
 
-async def user_select(visit: Visit, chosen: User | None, *, none: str) -> Field:
-    """The tenant's users with their extensions; `none` is the label of the empty choice."""
-    users = (await list_users(visit.context, visit.actor, tenant_id=visit.tenant_id, limit=MAX_PAGE)).items
-    named = [
-        (user.id, f"{user.name} ({user.extension.digits})" if user.extension else user.name) for user in users
-    ]
-    if chosen is not None and chosen.id not in {user_id for user_id, _name in named}:
-        named.insert(0, (chosen.id, chosen.name))  # beyond the first page of users
+async def user_field(
+    visit: Visit, chosen: User | None, *, none: str, help_text: str = "", hotdesk_only: bool = False
+) -> Field:
+    """A user by name and extension: typed, or taken from what is offered. `none` stands there while nobody is chosen."""
+    names = await list_names(visit.context, visit.actor, tenant_id=visit.tenant_id, hotdesk_only=hotdesk_only)
     return Field(
-        name="user_id",
+        name="user",
         label=visit.language.translate("User"),
-        control="select",
-        value=str(chosen.id) if chosen else "",
-        choices=options(named, none=none),
+        value=name_of(chosen) if chosen else "",
+        suggestions=names,
+        placeholder=none,
+        maxlength=200,
+        help=help_text or visit.language.translate("Type part of a name, or an extension, and choose."),
     )
+
+
+async def posted_user(visit: Visit, posted: Mapping[str, str], *, now: User | None = None) -> User | None:
+    """The user of a form: `user` as a person wrote it, or `user_id` as a program did; None for nobody. BadInput, NotFound.
+
+    `now` is who stood there: a name that was left as it was means the same person, though others have it too.
+    """
+    if "user" in posted:
+        if now is not None and posted["user"].strip() == name_of(now):
+            return now
+        return await find_by_name(visit.context, visit.actor, tenant_id=visit.tenant_id, typed=posted["user"])
+    user_id = chosen_id(posted.get("user_id", ""))
+    if user_id is None:
+        return None
+    user = await get_user(visit.context, visit.actor, user_id=user_id)
+    if user.tenant_id != visit.tenant_id:
+        raise NotFound("There is no such user.")
+    return user
+
+
+def user_faults(visit: Visit, error: BadInput | Conflict) -> dict[str, str]:
+    """The error as field → sentence, with what services call user_id at the field for the user."""
+    return {{"user_id": "user"}.get(name, name): sentence for name, sentence in visit.faults(error).items()}
 
 
 async def site_select(visit: Visit, chosen: int | None) -> Field:

@@ -13,7 +13,7 @@ from provisioner.web.ui.pages.shapes import FormPage
 from provisioner.web.ui.visit import Visit, redirect
 
 _TEXTS = ("name", "sip_domain", "main_number", "policy", "networks")
-_FLAGS = ("is_premium", "is_clear_text_allowed")
+_FLAGS = ("is_premium", "is_seating_hidden", "is_clear_text_allowed")
 
 
 async def new_tenant(visit: Visit) -> web.StreamResponse:
@@ -114,12 +114,7 @@ def _form(visit: Visit, tenant: Tenant) -> Form:
                 inputmode="tel",
                 maxlength=32,
             ),
-            Field(
-                name="is_premium",
-                label=_("Premium: up to nine devices for one user"),
-                control="checkbox",
-                value="on" if tenant.is_premium else "",
-            ),
+            *_about_people(visit, tenant),
             policy_select(
                 visit,
                 tenant.policy,
@@ -142,6 +137,33 @@ def _form(visit: Visit, tenant: Tenant) -> Form:
                 help=_(
                     "For very old phones only: whoever listens in that network reads every password. Stands in the audit log."
                 ),
+            ),
+        ),
+    )
+
+
+def _about_people(visit: Visit, tenant: Tenant) -> tuple[Field, ...]:
+    """What decides how many phones people have, and what is shown of where they sit."""
+    _ = visit.language.translate
+    return (
+        Field(
+            name="is_premium",
+            label=_("Premium: up to nine devices for one user"),
+            control="checkbox",
+            value="on" if tenant.is_premium else "",
+            help=_(
+                "All of them ring together; queues ring the primary one alone. Without premium a user has one device; "
+                "it cannot be switched off while somebody has several."
+            ),
+        ),
+        Field(
+            name="is_seating_hidden",
+            label=_("Show nobody who sits where"),
+            control="checkbox",
+            value="on" if tenant.is_seating_hidden else "",
+            help=_(
+                "Who logs in where and when says how people work. With this on, the page “Who sits where”, lists and "
+                "phone screens name nobody; logging in and out works as ever."
             ),
         ),
     )

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound
 from provisioner.model import User
+from provisioner.services.assignment import MAX_DEVICES_PER_USER
+from provisioner.services.device_lines import silenced_devices
 from provisioner.services.device_list import DeviceRow, list_devices
 from provisioner.services.tenants import list_sites
 from provisioner.services.user_devices import devices_of_users
@@ -22,6 +24,7 @@ from provisioner.services.users import (
 )
 from provisioner.services.users import Page as Some
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
+from provisioner.web.ui.pages.pin import pin_form
 from provisioner.web.ui.pages.selects import site_select
 from provisioner.web.ui.pages.shapes import ConfirmPage, FormPage, Pager, confirmation, pager
 from provisioner.web.ui.visit import Page, Visit
@@ -44,6 +47,17 @@ class UserPage(Page):
     site_name: str
     numbers: Sequence[str]
     devices: Sequence[DeviceRow]
+    """The user's own, and the one the user is logged in on."""
+    silenced: frozenset[int]
+    """Devices with do-not-disturb on."""
+    limit: int
+    """How many own devices the user may have."""
+    pin: Form
+    error: str = ""
+
+    @property
+    def own(self) -> Sequence[DeviceRow]:
+        return [row for row in self.devices if not row.device.is_hotdesk]
 
 
 async def show_users(visit: Visit) -> web.StreamResponse:
@@ -66,18 +80,30 @@ async def show_users(visit: Visit) -> web.StreamResponse:
 
 
 async def show_user(visit: Visit) -> web.StreamResponse:
-    user = await find_user(visit)
-    sites = await list_sites(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    return await show_user_page(visit, await find_user(visit))
+
+
+async def show_user_page(
+    visit: Visit, user: User, *, error: str = "", pin_error: str = "", status: int = 200
+) -> web.StreamResponse:
+    """The page of one user; with what was wrong with an action, or with a PIN."""
+    context, actor = visit.context, visit.actor
+    sites = await list_sites(context, actor, tenant_id=visit.tenant_id)
+    devices = (await list_devices(context, actor, tenant_id=visit.tenant_id, user_id=user.id)).items
+    pin = pin_form(visit, visit.path("users", user.id, "hotdesk"), is_on=user.is_hotdesk)
     return visit.show(
         UserPage(
             title=user.name,
             user=user,
             site_name=next((site.name for site in sites if site.id == user.site_id), ""),
-            numbers=(await public_numbers(visit.context, visit.actor, user_ids=[user.id]))[user.id],
-            devices=(
-                await list_devices(visit.context, visit.actor, tenant_id=visit.tenant_id, user_id=user.id)
-            ).items,
-        )
+            numbers=(await public_numbers(context, actor, user_ids=[user.id]))[user.id],
+            devices=devices,
+            silenced=await silenced_devices(context, actor, device_ids=[row.device.id for row in devices]),
+            limit=MAX_DEVICES_PER_USER if visit.tenant and visit.tenant.is_premium else 1,
+            pin=refilled(pin, {}, {"pin": pin_error} if pin_error else {}),
+            error=error,
+        ),
+        status=status,
     )
 
 

@@ -1,0 +1,146 @@
+"""The rows of the function key page: out of what is stored, and back out of what was posted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provisioner.composition.phone_config import KeyConfig
+from provisioner.errors import BadInput
+from provisioner.services.function_keys import Range
+from provisioner.services.key_aims import Aim
+
+MOST_ROWS = 900
+BLANK_ROWS = 4
+GONE = "?"
+"""Shown as the target of a key whose aim was deleted; no type takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One key as it stands in the form."""
+
+    module: str = "0"
+    slot: str = ""
+    type: str = ""
+    target: str = ""
+    label: str = ""
+    line: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRow:
+    """One automatic set as it stands in the form; `people` empty: none."""
+
+    people: str = ""
+    type: str = "blf"
+    module: str = "0"
+    slot: str = "1"
+    count: str = "0"
+    line: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The whole form. `wants_more`: more empty rows are asked for, and nothing is to be stored yet."""
+
+    keys: Sequence[Row] = field(default_factory=tuple)
+    ranges: Sequence[RangeRow] = field(default_factory=tuple)
+    wants_more: bool = False
+
+
+def stored_rows(keys: Sequence[KeyConfig], ranges: Sequence[Range], aims: Sequence[Aim]) -> Rows:
+    """What is stored, with empty rows to fill in."""
+    users = {aim.user_id: aim.text for aim in aims if aim.user_id is not None}
+    numbers = {aim.number_id: aim.text for aim in aims if aim.number_id is not None}
+    found = [Row(str(key.module), str(key.slot), key.type, _target(key, users, numbers), key.label, str(key.line)) for key in keys]  # fmt: skip
+    sets = [
+        RangeRow(
+            entry.people, entry.type, str(entry.module), str(entry.slot), str(entry.count), str(entry.line)
+        )
+        for entry in ranges
+    ]
+    return Rows([*found, *[Row()] * BLANK_ROWS], [*sets, RangeRow()])
+
+
+def posted_rows(posted: Mapping[str, str]) -> Rows:
+    """What a form holds, in its order, empty rows added when more are asked for."""
+    wants_more = "more" in posted
+    keys = [
+        Row(
+            *(
+                posted.get(f"{name}.{number}", "").strip()
+                for name in ("module", "slot", "type", "target", "label", "line")
+            )
+        )
+        for number in _numbers(posted, "slot")
+    ]
+    ranges = [
+        RangeRow(
+            *(
+                posted.get(f"{name}.{number}", "").strip()
+                for name in ("people", "set-type", "set-module", "set-slot", "set-count", "set-line")
+            )
+        )
+        for number in _numbers(posted, "people")
+    ]
+    return Rows([*keys, *([Row()] * 2 * BLANK_ROWS if wants_more else [])], ranges, wants_more)
+
+
+def wanted_keys(rows: Rows, aims: Sequence[Aim]) -> list[KeyConfig]:
+    """The keys of the rows that have a type; a target written as an aim's text points at it. BadInput."""
+    by_text = {aim.text: aim for aim in aims}
+    found = []
+    for row in rows.keys:
+        if not row.type:
+            continue
+        aim = by_text.get(row.target)
+        found.append(
+            KeyConfig(
+                slot=_number(row.slot),
+                module=_number(row.module),
+                type=row.type,
+                target="" if aim else row.target,
+                label=row.label,
+                line=_number(row.line),
+                user_id=aim.user_id if aim else None,
+                number_id=aim.number_id if aim else None,
+            )
+        )
+    return found
+
+
+def wanted_ranges(rows: Rows) -> list[Range]:
+    """The automatic sets of the rows that say which people. BadInput."""
+    return [
+        Range(
+            row.people,
+            row.type,
+            _number(row.slot),
+            _number(row.module),
+            _number(row.count),
+            _number(row.line),
+        )
+        for row in rows.ranges
+        if row.people
+    ]
+
+
+def _target(key: KeyConfig, users: Mapping[int, str], numbers: Mapping[int, str]) -> str:
+    if key.is_gone:
+        return GONE
+    if key.user_id is not None:
+        return users.get(key.user_id, GONE)
+    return numbers.get(key.number_id, GONE) if key.number_id is not None else key.target
+
+
+def _numbers(posted: Mapping[str, str], name: str) -> Iterator[int]:
+    """The numbers of the rows that a form has."""
+    for number in range(MOST_ROWS):
+        if f"{name}.{number}" not in posted:
+            return
+        yield number
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 6):
+        raise BadInput("Modules, keys, lines and counts are whole numbers.", field="keys")
+    return int(text)

@@ -154,7 +154,10 @@ async def primary(work: Work, /, *, mac: str) -> None:
         found = await find_by_mac(context, work.actor, mac=mac)
         owner = next((row.user_id for row in found.lines if row.kind == "user"), None)
         if owner is None:
-            raise BadInput(f"{found.name} is no user's own device.", field="mac")
+            raise BadInput(
+                f"{found.name} is no user's own device: give the user one of its lines first (`hotdesk line`).",
+                field="mac",
+            )
         user = await set_primary(context, work.actor, user_id=owner, device_id=found.id)
     show_done(work, f"{found.name} is the primary device of {user.name}.", device=found.name, user=user.name)
 

@@ -84,7 +84,9 @@ def assemble(
     `rule` is that of the composed time zone when the caller has it; finding it reads files.
     """
     settings = _with_device_secrets(compose(catalogue, stored.layers), stored)
-    lines = _lines(stored.lines, settings, shape.lines)
+    if _is_hotdesk(stored):
+        settings["call_lists"] = _without_call_lists(settings["call_lists"])
+    lines = _lines(stored, settings, shape.lines)
     shared = {line.position: line.shared for line in stored.lines if line.shared is not None}
     weakest, line_warnings = line_keys(lines, shared, count=shape.keys, settings=settings)
     layers = [weakest, *stored.key_layers]
@@ -124,14 +126,27 @@ def _with_device_secrets(settings: Mapping[str, Composed], stored: StoredDevice)
     return filled
 
 
-def _lines(
-    stored: Sequence[StoredLine], settings: Mapping[str, Composed], count: int
-) -> tuple[LineConfig, ...]:
-    known = {line.position: line for line in stored}
-    return tuple(_line(known.get(position), position, settings) for position in range(1, count + 1))
+def _is_hotdesk(stored: StoredDevice) -> bool:
+    return any(line.kind is LineKind.HOTDESK for line in stored.lines)
 
 
-def _line(line: StoredLine | None, position: int, settings: Mapping[str, Composed]) -> LineConfig:
+def _without_call_lists(composed: Composed) -> Composed:
+    """Off where nobody has decided: no phone can be told to forget the calls of whoever logged out, only to keep none."""
+    if composed.origin.scope != "default":
+        return composed
+    return Composed(composed.name, value=False, origin=Origin("default", "hotdesk device", value=False))
+
+
+def _lines(stored: StoredDevice, settings: Mapping[str, Composed], count: int) -> tuple[LineConfig, ...]:
+    known = {line.position: line for line in stored.lines}
+    return tuple(
+        _line(known.get(position), position, settings, device=stored.name) for position in range(1, count + 1)
+    )
+
+
+def _line(
+    line: StoredLine | None, position: int, settings: Mapping[str, Composed], *, device: str
+) -> LineConfig:
     if line is None or (line.kind is LineKind.EMPTY and position > 1):
         return LineConfig(position=position)
     # the device account (line 1) stays registered with nobody on it: emergency and hotdesk codes are dialled from it
@@ -140,6 +155,8 @@ def _line(line: StoredLine | None, position: int, settings: Mapping[str, Compose
     shared = line.shared
     is_sca = shared is not None and shared.is_sca
     name = shared.name if shared else line.user_name
+    if not name and line.kind is LineKind.HOTDESK:
+        name = device  # with nobody logged in the screen names the desk
     return LineConfig(
         position=position,
         kind=line.kind,

@@ -213,7 +213,9 @@ class _QuickPostgres:
 
 
 def _sqlite_reader(url: URL) -> Connection:
-    engine = create_engine("sqlite://", creator=lambda: open_sqlite_reader(url), poolclass=StaticPool)
+    engine = create_engine(
+        "sqlite://", creator=lambda: open_sqlite_reader(url), poolclass=StaticPool, hide_parameters=True
+    )
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -247,7 +249,10 @@ class _named_failures:  # noqa: N801 - used as a statement
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=5, max_overflow=5, connect_args={"timeout": 10})
+    # hide_parameters, here and below: a failure is logged with its trace, where what was to be stored must not stand
+    engine = create_async_engine(
+        url, pool_size=5, max_overflow=5, connect_args={"timeout": 10}, hide_parameters=True
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -263,7 +268,7 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
 
 
 def open_sqlite_reader(url: URL) -> sqlite3.Connection:

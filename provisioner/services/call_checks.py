@@ -13,6 +13,8 @@ from provisioner.model import CallGroup, Menu, Schedule, User
 from provisioner.model.store import AnyRow, AnySelect
 from provisioner.services.forward_loops import FORWARDS, read_forwards
 
+MOST_NAMED: Final = 10
+"""Places of a circle that are named; it may be as long as the tenant is large."""
 _TABLES: Final[Mapping[str, Any]] = {"user": User, "group": CallGroup, "menu": Menu}
 
 
@@ -49,7 +51,7 @@ async def refuse_loop(session: AsyncSession, tenant_id: int, *, start: str, fiel
     loop = find_loop(forwards.edges, start)
     if not loop:
         return
-    names = await _names(session, loop)
+    names = await _names(session, loop[:MOST_NAMED])
     others = f", or change {names[1]} first" if len(set(loop)) > 1 else ""
     raise ForwardingLoop(
         f"Calls would go round in a circle: {' → '.join(names)}. Choose another destination{others}.",

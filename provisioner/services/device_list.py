@@ -136,7 +136,7 @@ def _conditions(
     if owner is not None:
         where.append(Device.tenant_id == owner)
     if actor.user_id is not None:
-        where.append(Line.user_id == actor.user_id)
+        where.append(Device.id.in_(select(Line.device_id).where(Line.user_id == actor.user_id)))
     if user_id is not None:
         where.append(Device.id.in_(select(Line.device_id).where(Line.user_id == user_id)) & ~_IS_HIDDEN)
     if site_id is not None:

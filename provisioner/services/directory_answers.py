@@ -109,11 +109,11 @@ class DirectoryAnswers:
 
     def keep(self, key: Key, answer: Answer, *, generation: int) -> None:
         """Keep an answer that was read since `generation`, unless something was dropped meanwhile."""
-        if generation != self.generation or len(answer.body) > MOST_BYTES // 100:
+        if generation != self.generation or _size(key, answer) > MOST_BYTES // 100:
             return
         self._drop(key)
         self._answers[key] = answer
-        self._bytes += len(answer.body)
+        self._bytes += _size(key, answer)
         self._of_tenant[answer.tenant_id].add(key)
         for device_id in answer.device_ids:
             self._of_device[device_id].add(key)
@@ -138,10 +138,15 @@ class DirectoryAnswers:
         answer = self._answers.pop(key, None)
         if answer is None:
             return
-        self._bytes -= len(answer.body)
+        self._bytes -= _size(key, answer)
         _discard(self._of_tenant, answer.tenant_id, key)
         for device_id in answer.device_ids:
             _discard(self._of_device, device_id, key)
+
+
+def _size(key: Key, answer: Answer) -> int:
+    """What an answer costs; a PBX may ask with long targets."""
+    return len(answer.body) + len(key[1])
 
 
 def _discard(index: defaultdict[int, set[Key]], name: int, key: Key) -> None:

@@ -17,6 +17,8 @@ from provisioner.services.live import Subscription
 KEPT: Final = timedelta(days=7)
 MOST_EVENTS: Final = 1_000
 """How many one answer carries; the next question gets the next."""
+MOST_WAITING: Final = 200
+"""Who follows one tenant, pages included, before its PBXs must ask without waiting: one tenant must not use up all places."""
 PRUNED: Final = "directory_pruned"
 """The server fact that holds the highest id that was pruned."""
 
@@ -35,7 +37,7 @@ async def changes_after(context: Context, actor: Actor, *, after: int | None, wa
     `after` None asks only for the newest id, to begin with. StartOver when events after `after` are no longer kept, or when
     this database never had that id. Unavailable when too many wait already.
     """
-    if wait and context.hub.is_full:
+    if wait and (context.hub.is_full or context.hub.followers(actor.tenant_id) >= MOST_WAITING):
         raise Unavailable("Too many are waiting for changes; ask without `wait`.", retry_after=5)
     deadline = asyncio.get_running_loop().time() + wait
     with context.hub.subscribe(actor.tenant_id) as subscription:

@@ -19,6 +19,7 @@ from provisioner.access.tokens import new_url_token
 from provisioner.calling.dial_machine import Dialled, Place, Step, next_step, parse
 from provisioner.errors import BadInput, Conflict, NotFound, TooManyAttempts
 from provisioner.model import Device, HotdeskDialog, InternalNumber, Line
+from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context
 from provisioner.services.hotdesk import hotdesk_code
 from provisioner.services.hotdesk_pins import Attempt, attempt, lock_of, pin_key
@@ -347,7 +348,8 @@ async def _find_dialog(session: AsyncSession, context: Context, actor: Actor, na
     statement = select(HotdeskDialog).where(HotdeskDialog.session == name[:48])
     if actor.tenant_id is not None:
         statement = statement.where(HotdeskDialog.tenant_id == actor.tenant_id)
-    row = (await session.execute(statement)).scalar_one_or_none()
+    is_sane = is_plain(name)  # PostgreSQL takes no NUL in a text
+    row = (await session.execute(statement)).scalar_one_or_none() if is_sane else None
     if row is None or row.expires_at <= context.clock():
         raise NotFound("There is no such dialogue, or it is over.")
     return row

@@ -104,6 +104,7 @@ def _document(row: AnyRow, owner: Owner | None, values: Values) -> Mapping[str, 
 
 CODES: Final[Sequence[str]] = (
     "hotdesk_code", "pickup_code", "group_pickup_code", "blind_transfer_code", "attended_transfer_code",
+    "park_code", "retrieve_code",
 )  # fmt: skip
 
 

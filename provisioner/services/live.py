@@ -57,6 +57,10 @@ class Hub:
         """True when no further page may subscribe."""
         return len(self._subscriptions) >= self._max
 
+    def followers(self, tenant_id: int | None) -> int:
+        """How many subscriptions one tenant has."""
+        return sum(subscription.tenant_id == tenant_id for subscription in self._subscriptions)
+
     @contextmanager
     def subscribe(self, tenant_id: int | None) -> Iterator[Subscription]:
         """Listen to one tenant; None listens to all."""

@@ -160,6 +160,8 @@ def _check_complete(row: PbxConnection) -> None:
         raise BadInput("This PBX needs a password.", field="secret")
     if row.kind == "kamailio" and row.secret and not row.username:
         raise BadInput("A password needs a user name.", field="username")
+    if row.kind == "kamailio" and ":" in row.username:  # HTTP Basic (RFC 7617 §2) cannot say it
+        raise BadInput("A user name has no colon in it.", field="username")
 
 
 _CHECKS: dict[str, Any] = {

@@ -31,8 +31,11 @@ async def ask(session: AsyncSession, context: Context, device_ids: Iterable[int]
         set_={name: statement.excluded[name] for name in _ASKED_ANEW},
     )
     for start in range(0, len(ids), CHUNK):
-        devices = select(Device.id, Device.tenant_id, Device.revision).where(
-            Device.id.in_(ids[start : start + CHUNK])
+        # by id, as everybody who writes several of these rows: two in different order would wait for each other
+        devices = (
+            select(Device.id, Device.tenant_id, Device.revision)
+            .where(Device.id.in_(ids[start : start + CHUNK]))
+            .order_by(Device.id)
         )
         rows = [
             {

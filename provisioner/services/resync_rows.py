@@ -77,7 +77,7 @@ async def settle(context: Context, device_ids: Collection[int]) -> Sequence[Told
             found += [(tenant_id, device_id) for tenant_id, device_id in rows]
     if found:
         async with context.store.write() as session:
-            for _, device_id in found:
+            for _, device_id in sorted(found, key=lambda told: told[1]):
                 await _close(session, device_id)
     return found
 
@@ -109,7 +109,7 @@ async def revive(context: Context, device_ids: Collection[int], *, at: datetime)
             back += rows.scalars()
     if back:
         async with context.store.write() as session:
-            for device_id in back:
+            for device_id in sorted(back):
                 await session.execute(
                     update(Resync)
                     .where(Resync.device_id == device_id, Resync.detail == NOT_REGISTERED)

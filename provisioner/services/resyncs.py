@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from provisioner.errors import ProvisionerError
+from provisioner.errors import BadSeal, KeyMissing, ProvisionerError
 from provisioner.registrar.check_sync import CheckSyncResult, Reach
 from provisioner.services.context import Context
 from provisioner.services.live import Change, Subscription
@@ -114,7 +114,10 @@ class Resyncs:
         async with context.store.read() as session:
             tenants = await tenants_with_due(session, now)
         for tenant_id in tenants:
-            is_more |= await self._tell_tenant(tenant_id, now)
+            try:
+                is_more |= await self._tell_tenant(tenant_id, now)
+            except (BadSeal, KeyMissing) as error:  # this tenant's phones only
+                log.error("the password of a PBX cannot be read", tenant_id=tenant_id, why=error.type)  # noqa: TRY400 - a trace adds nothing
         async with context.store.read() as session:
             return await seconds_to_next(session, now, at_most=self._pace.gap if is_more else IDLE_SECONDS)
 
@@ -162,9 +165,13 @@ class Resyncs:
             rows = await due_rows(session, tenant_id=tenant_id, now=now, most=room)
             pbx = await find_connection(session, context, tenant_id)
             places = await whereabouts(session, context, [row.device_id for row in rows])
+        # by id, as everybody who writes several of these rows; one that has no place was removed since they were read
+        known = sorted((row for row in rows if row.device_id in places), key=lambda row: row.device_id)
         async with context.store.write() as session:
-            taken = [await _take(session, row, pbx, places[row.device_id], now=now) for row in rows]
-        ours = [item for item in taken if item is not None]
+            taken = {
+                row.device_id: await _take(session, row, pbx, places[row.device_id], now=now) for row in known
+            }
+        ours = [item for row in rows if (item := taken.get(row.device_id)) is not None]
         self._pace.spend(tenant_id, len(ours))
         self._publish([(row.tenant_id, row.device_id) for row in rows])
         if pbx is not None and ours:
@@ -182,7 +189,7 @@ class Resyncs:
     async def _note(self, taken: Sequence[_Taken], results: Mapping[int, CheckSyncResult]) -> None:
         try:
             async with self._context.store.write() as session:
-                for item in taken:
+                for item in sorted(taken, key=lambda item: item.errand.device_id):
                     result, detail = _outcome(results.get(item.errand.device_id))
                     await note_outcome(
                         session, item.errand.device_id, taken_until=item.until, result=result, detail=detail

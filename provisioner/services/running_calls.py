@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import BadInput, TooManyAttempts
@@ -74,13 +75,22 @@ async def _begin(
             retry_after=60,
         )
     now = context.clock()
-    session.add(
-        RunningCall(
-            tenant_id=line.tenant_id,
-            device_id=line.device_id,
-            call_id=call_id,
-            since=now,
-            until=now + FORGOTTEN_AFTER,
-            is_emergency=is_emergency,
+    insert = sqlite.insert if context.store.is_sqlite else postgresql.insert
+    statement = insert(RunningCall).values(
+        tenant_id=line.tenant_id,
+        device_id=line.device_id,
+        call_id=call_id,
+        since=now,
+        until=now + FORGOTTEN_AFTER,
+        is_emergency=is_emergency,
+    )
+    # a PBX that repeats itself at once: both reports may find nothing there yet
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[RunningCall.device_id, RunningCall.call_id],
+            set_={
+                "until": statement.excluded.until,
+                "is_emergency": or_(RunningCall.is_emergency, statement.excluded.is_emergency),
+            },
         )
     )

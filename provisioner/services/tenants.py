@@ -89,6 +89,8 @@ async def update_tenant(context: Context, actor: Actor, *, tenant_id: int, **fie
             await refuse_several_devices(session, tenant)
         if "watch_registrar" in changed and actor.role is not Role.OPERATOR:
             raise Forbidden("Only a server operator chooses which registrar this server speaks to.")
+        if "sip_domain" in changed and actor.role is not Role.OPERATOR:
+            await _refuse_others_domain(session, tenant)
         if changed:
             await session.flush()
             await _tell_phones(session, Device.tenant_id == tenant.id, changed)
@@ -219,6 +221,19 @@ async def find_site(session: AsyncSession, actor: Actor, site_id: int) -> Site:
     if site is None or actor.tenant_id not in {None, site.tenant_id}:
         raise NotFound("There is no such site.")
     return site
+
+
+async def _refuse_others_domain(session: AsyncSession, tenant: Tenant) -> None:
+    """Under a domain a registrar finds a tenant's numbers: who takes another's takes its calls, or stops them."""
+    with session.no_autoflush:
+        taken = await session.execute(
+            select(Tenant.id).where(Tenant.sip_domain == tenant.sip_domain, Tenant.id != tenant.id).limit(1)
+        )
+    if taken.first() is not None:
+        raise Conflict(
+            "This SIP domain is another tenant's: choose one of your own. Only a server operator gives one to several tenants.",
+            field="sip_domain",
+        )
 
 
 def _apply(row: Tenant | Site, fields: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from provisioner.errors import BadInput
 from provisioner.model import InternalNumber, User
+from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context
 
 MOST_NAMES = 1_000
@@ -45,6 +46,8 @@ async def find_by_name(context: Context, actor: Actor, *, tenant_id: int, typed:
     typed = typed.strip()[:200]
     if not typed:
         return None
+    if not is_plain(typed):  # PostgreSQL takes no NUL in a text
+        raise BadInput("A name has no control characters.", field="user")
     owner = User.tenant_id == actor.everything(tenant_id)
     found = _WITH_EXTENSION.fullmatch(typed)
     by_number = select(User).join(InternalNumber, InternalNumber.user_id == User.id)

@@ -75,12 +75,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except OSError as error:
-        if error.errno == 28:  # ENOSPC: the disk is full
-            return problem_of(
-                StorageFull("The disk is full: free some space and try again. Nothing was changed.")
-            )
-        log.exception("request failed", path=request.path)
-        return problem(500, slug="internal", title=ProvisionerError.title)
+        return _problem_of_system(request, error)
     except Exception:  # the request boundary: logged with its trace, answered without it
         log.exception("request failed", path=request.path)
         return problem(500, slug="internal", title=ProvisionerError.title)
+
+
+def _problem_of_system(request: web.Request, error: OSError) -> web.Response:
+    if error.errno == 28:  # ENOSPC: the disk is full
+        return problem_of(
+            StorageFull("The disk is full: free some space and try again. Nothing was changed.")
+        )
+    if isinstance(error, ConnectionResetError) and request.transport is None:
+        # the client left in the middle of its request: nobody reads this, and it is no fault worth a trace
+        return problem(400, slug=TITLES[400][0], title=TITLES[400][1])
+    log.error("request failed", path=request.path, exc_info=error)
+    return problem(500, slug="internal", title=ProvisionerError.title)

@@ -24,6 +24,7 @@ JUDGED = {
     "mass-change": 2,
     "live-pages": 1,
     "hotdesk": 1,
+    "directory": 3,
 }
 
 

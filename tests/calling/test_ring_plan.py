@@ -175,6 +175,8 @@ def test_loops_are_found_and_named_by_the_shortest_way() -> None:
     edges = {"a": ("b", "x"), "b": ("c",), "c": ("a", "b"), "x": ("a",), "z": ("z",), "y": ("b",)}
     assert find_loop(edges, "a") == ("a", "x", "a")
     assert find_loop(edges, "z") == ("z", "z")
+    chain = {str(number): (str(number + 1),) for number in range(20_000)}
+    assert len(find_loop({**chain, "20000": ("0",)}, "0")) == 20_002
     assert find_loop(edges, "y") == ()
     assert leads_back(edges, start="c", target="a")
     assert not leads_back(edges, start="y", target="b")

@@ -28,7 +28,7 @@ def test_a_user_gets_a_pin_sits_down_and_gets_up(terminal: Terminal) -> None:
 def test_lines_and_the_primary_device(terminal: Terminal) -> None:
     terminal.run("user", "add", "Ben", "--extension", "302")
     terminal.run("device", "add", OWN, "snom/D785", "--name", "Own")
-    assert "no user's own device" in terminal.refused("hotdesk", "primary", OWN)
+    assert "give the user one of its lines first" in terminal.refused("hotdesk", "primary", OWN)
     assert "Line 1 of Own is Ben's." in terminal.run("hotdesk", "line", OWN, "1", "302")
     assert "primary device of Ben" in terminal.run("hotdesk", "primary", OWN)
     terminal.run("hotdesk", "line", OWN, "2", "302")

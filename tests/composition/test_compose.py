@@ -176,3 +176,19 @@ def test_the_phones_own_admin_password_is_never_empty() -> None:
         STORED, layers=[*STORED.layers, Layer("device", "Desk", {"phone_admin_password": "Chosen-1"})]
     )
     assert _assembled(chosen).value("phone_admin_password") == "Chosen-1"
+
+
+def test_a_hotdesk_device_with_nobody_on_it_shows_the_name_of_the_desk() -> None:
+    free = replace(STORED, lines=[StoredLine(1, LineKind.HOTDESK, "d1", "s1")])
+    line = _assembled(free).lines[0]
+    assert (line.account, line.label, line.display_name, line.extension) == ("d1", "Desk", "Desk", "")
+    taken = _assembled(replace(STORED, lines=[StoredLine(1, LineKind.HOTDESK, "d1", "s1", "Ann", "201")]))
+    assert (taken.lines[0].label, taken.lines[0].display_name) == ("201", "Ann")
+
+
+def test_a_hotdesk_device_keeps_no_call_lists_unless_somebody_wants_them() -> None:
+    shared_desk = replace(STORED, lines=[StoredLine(1, LineKind.HOTDESK, "d1", "s1", "Ann", "201")])
+    assert _assembled(shared_desk).settings["call_lists"].value is False
+    assert _assembled(STORED).settings["call_lists"].value is True
+    wanted = replace(shared_desk, layers=[Layer("site", "Depot", {"call_lists": True})])
+    assert _assembled(wanted).settings["call_lists"].value is True

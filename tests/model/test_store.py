@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from provisioner.errors import StorageFull, Unavailable
 from provisioner.model import Device, Tenant
@@ -143,3 +144,11 @@ async def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
                 await session.execute(text("SELECT 1"))
     finally:
         await store.close()
+
+
+async def test_a_failed_statement_does_not_say_what_was_to_be_stored(context: Context) -> None:
+    """T19: such failures are logged as they are."""
+    with pytest.raises(DBAPIError) as caught:
+        async with context.store.write() as session:
+            await session.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "canary-71"})
+    assert "canary-71" not in str(caught.value)

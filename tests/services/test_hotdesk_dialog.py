@@ -269,6 +269,14 @@ async def test_an_unknown_account_and_another_tenants_say_the_same(pbx: Pbx, oth
         )
 
 
+@pytest.mark.parametrize("session", ["", "h_none", "h_\x00", "h_\udcff", "x" * 5_000])
+async def test_a_dialogue_that_never_was_is_not_there(pbx: Pbx, session: str) -> None:
+    with pytest.raises(NotFound):
+        await go_on(
+            pbx.context, pbx.actor, session=session, step=1, name="extension", digits="101", outcome="ok"
+        )
+
+
 async def test_a_device_without_the_right_says_so(office: Office) -> None:
     done = await Pbx(office, office.ordinary).dial("*35")
     assert (done.result, done.play) == ("denied_device", ("hotdesk-not-allowed",))

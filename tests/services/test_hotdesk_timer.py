@@ -119,6 +119,11 @@ async def test_calls_are_noted_in_any_order_and_any_number_of_times(office: Offi
     assert not await note_call(office.context, SYSTEM, account="nobody", call_id="c", state="started")
 
 
+async def test_reports_of_one_call_that_cross_leave_one_call(office: Office) -> None:
+    assert await asyncio.gather(*(call(office, "started") for _ in range(8))) == [True] * 8
+    assert len(await office.rows(RunningCall)) == 1
+
+
 async def test_what_a_pbx_says_of_calls_is_bounded_and_checked(
     office: Office, other_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ async def test_the_secret_stays_while_the_place_does_and_goes_nowhere_else(
         {"username": "x" * 81},
         {"username": "a\nb"},
         {"username": "a", "secret": "x" * 129},
+        {"username": "a:b", "secret": "x"},
         {"kind": "asterisk", "address": "192.0.2.10", "secret": "x"},
         {"kind": "asterisk", "address": "192.0.2.10", "username": "prov"},
         {"kind": "asterisk", "address": "http://192.0.2.10", "username": "prov", "secret": "x"},

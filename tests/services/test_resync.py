@@ -1,7 +1,7 @@
 """Phones that should fetch: who is told, when, how often, and when it counts as done. The PBX is a fake, the clock stands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,10 @@ from sqlalchemy import select, update
 from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import Conflict, NotFound
-from provisioner.model import Device, Resync, RunningCall, Tenant
+from provisioner.model import Device, PbxConnection, Resync, RunningCall, Tenant
 from provisioner.model.store import touch
 from provisioner.registrar.check_sync import CheckSyncResult, Reach
+from provisioner.services import resync_rows, resyncs
 from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.fetch_log import FetchLog, Note
 from provisioner.services.live import Change
@@ -467,3 +468,36 @@ async def test_running_it_hears_of_fetches_and_stops_cleanly(place: Place) -> No
     assert await is_fetched()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_password_that_cannot_be_read_holds_up_its_own_tenant_only(
+    place: Place, other_tenant: Tenant
+) -> None:
+    """T27: a key that is gone, or a row that was altered, of one tenant."""
+    await put_connection(
+        place.context, SYSTEM, tenant_id=place.tenant.id, kind="asterisk", address="192.0.2.9", username="m", secret="s"
+    )  # fmt: skip
+    await put_connection(place.context, SYSTEM, tenant_id=other_tenant.id, kind="kamailio", address=ADDRESS)
+    theirs = Place(place.context, place.clock, other_tenant)
+    async with place.context.store.change() as session:
+        await session.execute(
+            update(PbxConnection).where(PbxConnection.tenant_id == place.tenant.id).values(secret="k1.AAAA")
+        )
+    mine, other = await place.phone(), await theirs.phone(2)
+    await place.change(mine, other)
+    await place.look(JUST_AFTER)
+    assert place.links.ids == [other.id]
+
+
+async def test_a_phone_that_is_removed_meanwhile_is_passed_over(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stays = await place.phone(), await place.phone(2)
+
+    async def whereabouts(session: Any, context: Context, ids: Iterable[int]) -> Any:
+        return await resync_rows.whereabouts(session, context, set(ids) - {gone.id})
+
+    monkeypatch.setattr(resyncs, "whereabouts", whereabouts)
+    await place.change(gone, stays)
+    await place.look(JUST_AFTER)
+    assert place.links.ids == [stays.id]

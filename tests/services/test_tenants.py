@@ -72,6 +72,18 @@ async def test_only_an_operator_makes_and_removes_tenants(context: Context, tena
         await delete_tenant(context, admin, tenant_id=tenant.id)
 
 
+async def test_only_an_operator_gives_a_tenant_the_sip_domain_of_another(
+    context: Context, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    """T27: under one domain the PBX directory could not tell the tenants apart, and calls to the other would stop."""
+    admin, domain = Actor(name="ann", role=Role.ADMIN, tenant_id=tenant.id), other_tenant.sip_domain
+    with pytest.raises(Conflict, match="SIP domain"):
+        await update_tenant(context, admin, tenant_id=tenant.id, sip_domain=domain.upper())
+    assert (await get_tenant(context, admin, tenant_id=tenant.id)).sip_domain == tenant.sip_domain
+    assert (await update_tenant(context, admin, tenant_id=tenant.id, sip_domain="new.test")).sip_domain
+    assert (await update_tenant(context, SYSTEM, tenant_id=tenant.id, sip_domain=domain)).sip_domain == domain
+
+
 async def test_a_key_is_taken_once(context: Context, tenant: Tenant) -> None:
     with pytest.raises(Conflict, match="acme"):
         await create_tenant(context, SYSTEM, key="acme", name="Again", sip_domain="again.test")

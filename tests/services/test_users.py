@@ -8,6 +8,7 @@ from provisioner.services.device_list import count_states, list_devices
 from provisioner.services.enrolment import update_device
 from provisioner.services.tenants import create_site
 from provisioner.services.user_devices import devices_of_users
+from provisioner.services.user_names import find_by_name
 from provisioner.services.users import (
     create_user,
     delete_user,
@@ -187,3 +188,10 @@ async def test_devices_are_found_by_everything_people_know_of_them(
         row.device.id
         for row in (await devices_of_users(context, SYSTEM, tenant_id=tenant.id, user_ids=[ann.id]))[ann.id]
     ] == [mine.id]
+
+
+async def test_a_typed_name_with_control_characters_is_refused(context: Context, tenant: Tenant) -> None:
+    """PostgreSQL takes no NUL in a text: that would be an error of ours."""
+    for typed in ("Ann\x00", "Ann (1\x0002)"):
+        with pytest.raises(BadInput, match="control characters"):
+            await find_by_name(context, SYSTEM, tenant_id=tenant.id, typed=typed)

@@ -1,22 +1,20 @@
 """Loopback addresses and ports that no other worker or test run uses."""
 
 import contextlib
+import itertools
 import os
 import socket
 
-_NEXT_HOST = iter(range(1, 254))
+_NEXT_HOST = itertools.cycle(range(1, 254))
 
 
 def loopback() -> str:
-    """A fresh address in 127.0.0.0/8: two bytes from the process id, the last one counted up in this process.
+    """An address in 127.0.0.0/8: two bytes from the process id, the last one counted up in this process.
 
-    Raises StopIteration's RuntimeError equivalent, a LookupError, after 253 addresses.
+    After 253 the first comes again; the test that had it ended long ago.
     """
     pid = os.getpid()
-    host = next(_NEXT_HOST, None)
-    if host is None:
-        raise LookupError("this process has used all its loopback addresses")
-    return f"127.{16 + (pid >> 8) % 224}.{pid % 256}.{host}"
+    return f"127.{16 + (pid >> 8) % 224}.{pid % 256}.{next(_NEXT_HOST)}"
 
 
 def free_port(address: str = "127.0.0.1") -> int:

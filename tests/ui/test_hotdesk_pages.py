@@ -133,6 +133,15 @@ async def test_a_user_chooses_among_the_own_devices_only(site: Site) -> None:
     await site.post(f"{user_path(site, ANNA)}/primary", {"device_id": "x"}, status=409)
 
 
+async def test_a_user_sees_the_phone_that_has_his_name_on_a_further_line(site: Site) -> None:
+    assert "Spare phone" not in await site.get("/me", who="user")
+    await second_device(site)
+    spare = site.office.devices["Spare phone"]
+    await site.post(f"/t/acme/devices/{spare}/lines", {"position": "1", "user": "202"})
+    await site.post(f"/t/acme/devices/{spare}/lines", {"position": "2", "user": "201"})
+    assert "Spare phone" in await site.get("/me", who="user")
+
+
 async def test_do_not_disturb_is_said_in_words_at_its_device(site: Site) -> None:
     await put_settings(
         site.context,
@@ -184,7 +193,19 @@ async def test_an_admin_logs_somebody_in_and_out(site: Site) -> None:
     assert (await seat_of(site.context, device_id=device_id)).user_name == CARLA
     assert (await site.post(f"{page}/seat/leave")).endswith("done=logged-out")
     assert "Nobody is logged in" in await site.get(page)
-    assert (await site.post(f"{page}/hotdesk/unlock", who="installer")).endswith("done=pin-unlocked")
+    assert (await site.post(f"{page}/hotdesk/unlock")).endswith("done=pin-unlocked")
+
+
+async def test_an_installer_puts_nobody_on_a_seat_and_unlocks_no_pins(site: Site) -> None:
+    """Without a PIN anybody's calls could be made and taken: as over REST, that is for administrators."""
+    await may_sit(site, CARLA)
+    device_id, page = await desk(site)
+    for action in ("seat", "seat/leave", "hotdesk/unlock"):
+        await site.post(f"{page}/{action}", {"user": "203"}, who="installer", status=403)
+    assert (await seat_of(site.context, device_id=device_id)).user_id is None
+    assert f"{page}/seat" not in await site.get(page, who="installer")
+    assert f"{page}/seat" in await site.get(page)
+    await site.get("/t/acme/seats", who="installer", status=403)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +244,7 @@ async def test_a_hotdesk_device_is_edited_without_being_given_to_anybody(site: S
 
 async def test_a_user_is_put_on_a_second_line_and_the_line_is_emptied(site: Site) -> None:
     page = f"/t/acme/devices/{site.office.devices['Spare phone']}"
+    assert '<option value="1" selected>' in await site.get(page, who="installer")
     form = {"position": "2", "user": "bram jansen"}
     assert (await site.post(f"{page}/lines", form, who="installer")).endswith("done=saved")
     device = await get_device(site.context, SYSTEM, device_id=site.office.devices["Spare phone"])
@@ -244,7 +266,7 @@ async def test_the_board_names_who_sits_where_by_site(site: Site) -> None:
     device_id, _page = await desk(site)
     await desk(site, "Second desk")
     await log_in(site.context, SYSTEM, device_id=device_id, user_id=site.office.users[CARLA], origin="admin")
-    board = await site.get("/t/acme/seats", who="installer")
+    board = await site.get("/t/acme/seats")
     for part in ("Utrecht", "1 of 2 taken", "Carla Smit", "(203)", "Free", "Second desk"):
         assert part in board
     await site.get("/t/acme/seats", who="rival", status=404)

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from provisioner.web.ui.fields import LARGEST_ID, chosen_id
 from tests.ui.conftest import Site
 from tests.ui.office import DEVICE_PASSWORD
 from tests.ui.test_pages import pages_of
@@ -112,6 +113,18 @@ async def test_the_files_are_shown_without_secrets(site: Site) -> None:
         assert "hidden" in page
         assert DEVICE_PASSWORD not in page
         assert not re.search(r"/a/(?!hidden)[A-Za-z0-9_-]{16,}", page)
+
+
+def test_an_id_that_no_database_holds_is_none() -> None:
+    """PostgreSQL refuses to compare with it, which would be an error of ours."""
+    assert [chosen_id(text) for text in ("7", str(LARGEST_ID), str(LARGEST_ID + 1), "9" * 15, "-1", "")] == [
+        7, LARGEST_ID, None, None, None, None,
+    ]  # fmt: skip
+
+
+async def test_an_address_with_a_number_that_names_nothing_is_not_there(site: Site) -> None:
+    for path in ("/t/acme/users/999999999999999", "/t/acme/devices/2147483648/keys"):
+        await site.get(path, status=404)
 
 
 async def test_a_page_that_is_not_there_says_so_in_html(site: Site) -> None:

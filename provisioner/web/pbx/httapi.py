@@ -119,7 +119,10 @@ def _own_url(request: web.Request, form: Form) -> str:
         parts = urlsplit("")
     if parts.scheme in {"http", "https"} and parts.path == request.path and not _XML_DATA.search(known):
         return f"{parts.scheme}://{parts.netloc}{parts.path}"
-    return str(request.url.with_query(None))
+    try:
+        return str(request.url.with_query(None))
+    except ValueError:
+        raise BadInput("The request's Host is no address of this server.", field="url") from None
 
 
 def _document(answer: Answer, url: str, *, step: int, is_first: bool) -> web.Response:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
+LARGEST_ID: Final = 2**31 - 1
+"""What an integer column of PostgreSQL holds."""
 Control = Literal["text", "password", "email", "number", "textarea", "select", "checkbox", "hidden"]
 
 
@@ -70,7 +72,7 @@ def options(pairs: Iterable[tuple[object, str]], *, none: str | None = None) -> 
 
 def chosen_id(text: str) -> int | None:
     """The id a select sent; None for the empty choice and for what is no id."""
-    return int(text) if text.isdecimal() and len(text) < 16 else None
+    return int(text) if text.isdecimal() and len(text) < 16 and int(text) <= LARGEST_ID else None
 
 
 def _refilled(field: Field, posted: Mapping[str, str], faults: Mapping[str, str]) -> Field:

@@ -14,6 +14,7 @@ from provisioner.services.live import Change, Subscription
 from provisioner.services.logins import resume
 from provisioner.services.users import MAX_PAGE
 from provisioner.web.identity import address_of, session_cookie
+from provisioner.web.ui.fields import chosen_id
 from provisioner.web.ui.guard import secure
 from provisioner.web.ui.visit import Visit
 
@@ -161,4 +162,4 @@ def _event(event: str, values: dict[str, Any]) -> bytes:
 
 def _ids(text: str) -> frozenset[int]:
     parts = text.split(",")[:MAX_DEVICES]
-    return frozenset(int(part) for part in parts if part.isascii() and part.isdecimal() and len(part) < 16)
+    return frozenset(number for part in parts if (number := chosen_id(part)) is not None)

@@ -16,6 +16,7 @@ from provisioner.model import Tenant
 from provisioner.services.context import Actor, Context
 from provisioner.services.logins import LoggedIn
 from provisioner.web.identity import CONTEXT
+from provisioner.web.ui.fields import chosen_id
 from provisioner.web.ui.templating import environment
 from provisioner.web.ui.translations import Language
 
@@ -71,8 +72,11 @@ class Visit:
         return self.logged_in is not None and allows(self.logged_in.actor.role, Permission(permission))
 
     def number(self, name: str) -> int:
-        """A number of the address."""
-        return int(self.request.match_info[name])
+        """A number of the address; NotFound when it is none that could ever name something."""
+        number = chosen_id(self.request.match_info[name])
+        if number is None:
+            raise NotFound("There is no such thing here.")
+        return number
 
     def path(self, *parts: object, **query: object) -> str:
         """Address of one of this tenant's pages, from its parts and query: ("devices", 5) is /t/acme/devices/5."""

@@ -1,6 +1,7 @@
 """What a PBX learns of the directory, over HTTP."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from provisioner.clock import SteppedClock
 from provisioner.model import Device, User
 from provisioner.services.context import SYSTEM
 from provisioner.services.device_settings import put_settings
-from provisioner.services.directory_changes import prune_changes
+from provisioner.services.directory_changes import MOST_WAITING, prune_changes
 from provisioner.services.registrations import RegistrationEvent, apply_events
 from provisioner.services.tenants import create_site, create_tenant, update_tenant
 from provisioner.services.users import create_user, update_user
@@ -62,9 +63,12 @@ class Pbx:
             self.context, SYSTEM, tenant_id=self.tenant.id, scope=scope, ref=str(ref), values=values
         )
 
-    async def somebody_waits(self) -> None:
-        """Wait until a question is kept open beside the server's own watch over primary devices."""
-        await until(lambda: len(self.context.hub._subscriptions) > 1, what="an open question")
+    async def ask_and_wait(self, path: str) -> "asyncio.Task[tuple[int, Any]]":
+        """A question about changes that is kept open by now."""
+        before = len(self.context.hub._subscriptions)
+        asking = asyncio.create_task(self.get(path))
+        await until(lambda: len(self.context.hub._subscriptions) > before, what="an open question")
+        return asking
 
     async def hear(self, device: Device, kind: str = "register") -> None:
         now, self._cseq = self.context.clock(), self._cseq + 1
@@ -128,6 +132,7 @@ async def test_identity_of_a_users_device(pbx: Pbx) -> None:
     }  # fmt: skip
     assert {"kind": "emergency", "digits": "112"} in identity["dial_plan"]
     assert {"kind": "hotdesk", "digits": "*35"} in identity["dial_plan"]
+    assert {"kind": "retrieve", "digits": "*69"} in identity["dial_plan"]
 
 
 async def test_nobody_on_the_line_and_users_without_a_number_reach_emergency_numbers_only(pbx: Pbx) -> None:
@@ -261,8 +266,7 @@ async def test_the_feed_of_changes_begins_goes_on_and_waits(pbx: Pbx) -> None:
     _, feed = await pbx.get(f"/changes?after={begin['last']}")
     assert [(event["kind"], event["object"]) for event in feed["events"]] == [("changed", "user.create Anna")]
     assert (await pbx.get(f"/changes?after={feed['last']}"))[1] == {"events": [], "last": feed["last"]}
-    waiting = asyncio.create_task(pbx.get(f"/changes?after={feed['last']}&wait=30"))
-    await pbx.somebody_waits()
+    waiting = await pbx.ask_and_wait(f"/changes?after={feed['last']}&wait=30")
     await update_user(pbx.context, SYSTEM, user_id=anna.id, name="Anna Other")
     _, woken = await asyncio.wait_for(waiting, 20)
     assert [event["object"] for event in woken["events"]] == ["user.update Anna Other"]
@@ -283,9 +287,8 @@ async def test_a_feed_that_is_too_old_starts_over(pbx: Pbx, clock: SteppedClock)
 
 async def test_the_server_stops_while_a_pbx_waits(pbx: Pbx) -> None:
     _, begin = await pbx.get("/changes")
-    waiting = asyncio.create_task(pbx.get(f"/changes?after={begin['last']}&wait=30"))
-    await pbx.somebody_waits()
-    await asyncio.wait_for(pbx.server.server.stop(), 10)
+    waiting = await pbx.ask_and_wait(f"/changes?after={begin['last']}&wait=30")
+    await asyncio.wait_for(pbx.server.server.stop(), 20)  # far less than the question waits
     with pytest.raises(ClientError):
         await waiting
 
@@ -308,3 +311,12 @@ async def test_events_take_the_short_way_with_the_same_answers(pbx: Pbx) -> None
     for _ in range(2):
         async with pbx.http.post(url, json=good, headers=admin) as answer:
             assert answer.status == 403
+
+
+async def test_one_tenant_cannot_use_up_the_places_of_all(pbx: Pbx) -> None:
+    hub = pbx.server.context.hub
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_WAITING):
+            stack.enter_context(hub.subscribe(pbx.server.tenant.id))
+        status, document = await pbx.get("/changes?after=0&wait=5")
+    assert (status, document["type"]) == (503, "/problems#unavailable")

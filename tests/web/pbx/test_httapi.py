@@ -191,3 +191,11 @@ async def test_no_log_line_holds_a_pin(switch: Switch) -> None:
 
 def test_the_apology_is_a_prompt() -> None:
     assert httapi.APOLOGY in load_prompts()
+
+
+@pytest.mark.parametrize("host", ["a:b", "a:99999999"])
+async def test_a_host_that_is_no_address_is_refused(switch: Switch, host: str) -> None:
+    fields = switch.fields("*35", url="nowhere")
+    headers = {"Authorization": f"Bearer {switch.token}", "Host": host}
+    async with switch.http.post(switch.url, data=fields, headers=headers) as answer:
+        assert answer.status == 422

@@ -13,11 +13,12 @@ def pages_of(office: Office) -> dict[str, list[str]]:
         f"{tenant}/devices/new?type=snom/D785&user={user}", f"{tenant}/devices/new?type=generic/Generic",
         f"{tenant}/devices/{device}", f"{tenant}/devices/{device}/edit", f"{tenant}/devices/{device}/password",
         f"{tenant}/devices/{device}/remove", f"{tenant}/devices/{device}/files", f"{tenant}/devices/{device}/settings?q=language",
-        f"{tenant}/devices/{generic}", f"{tenant}/devices/{generic}/sheet", f"{tenant}/sites", f"{tenant}/seats", f"{tenant}/settings", "/own", f"{tenant}/numbers", f"{tenant}/numbers?q=anna&kind=user",
+        f"{tenant}/devices/{generic}", f"{tenant}/devices/{generic}/sheet", f"{tenant}/sites", f"{tenant}/settings", "/own", f"{tenant}/numbers", f"{tenant}/numbers?q=anna&kind=user",
     ]  # fmt: skip
     admins = [
         f"{tenant}/users/new", f"{tenant}/users/{user}/edit", f"{tenant}/users/{user}/remove", f"{tenant}/edit",
-        f"{tenant}/numbers/new", f"{tenant}/numbers/1/edit", f"{tenant}/numbers/1/remove",
+        f"{tenant}/seats", f"{tenant}/shared-lines", f"{tenant}/users/{user}/keys", f"{tenant}/devices/{device}/keys",
+        f"{tenant}/devices/{device}/strip", f"{tenant}/numbers/new", f"{tenant}/numbers/1/edit", f"{tenant}/numbers/1/remove",
         f"{tenant}/sites/new", f"{tenant}/sites/{office.site}/edit", f"{tenant}/sites/{office.site}/remove",
         f"{tenant}/sites/{office.site}/settings", f"{tenant}/logins", f"{tenant}/logins/new",
         f"{tenant}/logins/{office.logins['installer']}/remove", f"{tenant}/tokens", f"{tenant}/tokens/new", f"{tenant}/audit",

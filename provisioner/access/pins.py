@@ -32,11 +32,22 @@ def weakness_of(pin: str, *, extension: str = "") -> str:
     if not (pin.isascii() and pin.isdecimal()) or not SHORTEST <= len(pin) <= LONGEST:
         return f"A PIN has {SHORTEST} to {LONGEST} digits and nothing else."
     reasons = {
-        "All digits of this PIN are the same; that is guessed first; choose another, or let one be generated.": len(set(pin)) == 1,
-        "This PIN counts up or down; that is guessed first; choose another, or let one be generated.": _is_run(pin),
+        "All digits of this PIN are the same; that is guessed first; choose another, or let one be generated.": len(
+            set(pin)
+        )
+        == 1,
+        "This PIN counts up or down; that is guessed first; choose another, or let one be generated.": _is_run(
+            pin
+        ),
         "The PIN must not be the extension.": bool(extension) and not pin.replace(extension, ""),
-        "This PIN repeats a few digits; that is guessed first; choose another, or let one be generated.": _is_repeated(pin),
-        "This PIN looks like a year; that is guessed first; choose another, or let one be generated.": len(pin) == 4 and pin[:2] in {"19", "20"},
+        "This PIN repeats a few digits; that is guessed first; choose another, or let one be generated.": _is_repeated(
+            pin
+        ),
+        "This PIN looks like a year; that is guessed first; choose another, or let one be generated.": len(
+            pin
+        )
+        == 4
+        and pin[:2] in {"19", "20"},
     }
     return next((reason for reason, is_so in reasons.items() if is_so), "")
 

@@ -20,6 +20,8 @@ from provisioner.composition.phone_config import (
 )
 from provisioner.composition.time_rule import TimeRule, time_rule
 
+SHARED_DESK = Layer("default", "hotdesk device", {"call_lists": False})
+"""What a device starts from on which users log in: no phone can be told to forget the calls of whoever left, only to keep none."""
 _DEFAULT_PORT = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 
@@ -83,9 +85,8 @@ def assemble(
 
     `rule` is that of the composed time zone when the caller has it; finding it reads files.
     """
-    settings = _with_device_secrets(compose(catalogue, stored.layers), stored)
-    if _is_hotdesk(stored):
-        settings["call_lists"] = _without_call_lists(settings["call_lists"])
+    below = [SHARED_DESK] if any(line.kind is LineKind.HOTDESK for line in stored.lines) else []
+    settings = _with_device_secrets(compose(catalogue, [*below, *stored.layers]), stored)
     lines = _lines(stored, settings, shape.lines)
     shared = {line.position: line.shared for line in stored.lines if line.shared is not None}
     weakest, line_warnings = line_keys(lines, shared, count=shape.keys, settings=settings)
@@ -124,17 +125,6 @@ def _with_device_secrets(settings: Mapping[str, Composed], stored: StoredDevice)
         if not filled[name].value:
             filled[name] = Composed(name, random, Origin("device", "random for this device", random))
     return filled
-
-
-def _is_hotdesk(stored: StoredDevice) -> bool:
-    return any(line.kind is LineKind.HOTDESK for line in stored.lines)
-
-
-def _without_call_lists(composed: Composed) -> Composed:
-    """Off where nobody has decided: no phone can be told to forget the calls of whoever logged out, only to keep none."""
-    if composed.origin.scope != "default":
-        return composed
-    return Composed(composed.name, value=False, origin=Origin("default", "hotdesk device", value=False))
 
 
 def _lines(stored: StoredDevice, settings: Mapping[str, Composed], count: int) -> tuple[LineConfig, ...]:

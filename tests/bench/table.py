@@ -88,6 +88,6 @@ and that time counts. Processor time is user and system time of all processes of
 
 ## How to repeat it
 
-`make bench` needs nginx and wrk (Debian packages of these names) and takes about six minutes; `make bench ARGS=--quick` about one and a half, with
+`make bench` needs nginx and wrk (Debian packages of these names) and takes a quarter of an hour; `make bench ARGS=--quick` about four minutes, with
 fewer rounds and fewer cached devices. `python -m tests.bench --help` lists the groups that can be run alone.
 """

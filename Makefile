@@ -53,8 +53,8 @@ format: $(VENV)/dev.ok ## Put style right where a program can
 
 lock: $(VENV)/run.ok ## Pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --generate-hashes --no-annotate --no-header -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --generate-hashes --no-annotate --no-header --extra dev -o requirements-dev.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --no-strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --generate-hashes --no-annotate --no-header -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --no-strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --generate-hashes --no-annotate --no-header --extra dev -o requirements-dev.txt pyproject.toml
 
 docs: $(VENV)/dev.ok ## Write the generated pages anew (REST, CLI, settings)
 	$(BIN)/python -m provisioner.cli.reference docs

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -103,19 +103,23 @@ class Store:
     @asynccontextmanager
     async def change(self, counter: str = CONFIGURATION) -> AsyncIterator[AsyncSession]:
         """A transaction that takes the next value of `counter` first (see `sequence`) and announces it when it commits."""
-        async with self.write() as session:
-            taken = await session.execute(
-                update(Counter)
-                .where(Counter.name == counter)
-                .values(value=Counter.value + 1)
-                .returning(Counter.value)
-            )
-            session.info["seq"] = taken.scalar_one()
-            yield session
-            if not self.is_sqlite:
-                await session.execute(
-                    text("SELECT pg_notify(:channel, :counter)"), {"channel": CHANNEL, "counter": counter}
+        try:
+            async with self.write() as session:
+                taken = await session.execute(
+                    update(Counter)
+                    .where(Counter.name == counter)
+                    .values(value=Counter.value + 1)
+                    .returning(Counter.value)
                 )
+                session.info["seq"] = taken.scalar_one()
+                yield session
+                if not self.is_sqlite:
+                    await session.execute(
+                        text("SELECT pg_notify(:channel, :counter)"), {"channel": CHANNEL, "counter": counter}
+                    )
+        except asyncio.CancelledError:
+            self.on_commit()  # it may have come when all was committed; looking once too often costs nothing
+            raise
         self.on_commit()
 
     async def counter(self, name: str) -> int:
@@ -173,12 +177,28 @@ async def touch_where(session: AsyncSession, condition: Any) -> int:
 
 @asynccontextmanager
 async def _committing(session: AsyncSession) -> AsyncIterator[None]:
+    """Commit at the end or roll back; a task that is cancelled meanwhile ends when that is done, not in the middle of it."""
     try:
         yield
-        await session.commit()
     except BaseException:
-        await session.rollback()
+        await _to_the_end(session.rollback())
         raise
+    await _to_the_end(session.commit())
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that must not be left half done; a cancellation that comes meanwhile is raised after it."""
+    task, cancelled = asyncio.create_task(work), None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """What must never be among the tracked files."""
 
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.docs.pages import REPOSITORY, name, project_files
 
@@ -68,6 +71,28 @@ def test_lock_files_hold_versions_and_hashes_and_no_address(lock: str) -> None:
         entry for entry in entries if entry and not entry.startswith("#") and not pinned.match(entry)
     ] == []
     assert [entry for entry in entries if "://" in entry] == []
+
+
+def test_lock_files_name_the_extras_that_are_asked_for() -> None:
+    """An entry without them pins nothing for an installer that is asked for `name[extra]`: it takes the newest."""
+    lock = (REPOSITORY / "requirements-dev.txt").read_text(encoding="utf-8")
+    pinned = {
+        canonicalize_name(found[1]): set((found[2] or "").split(",")) - {""}
+        for found in re.finditer(r"^([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?==", lock, re.MULTILINE)
+    }
+    wanted = [
+        requirement
+        for distribution in metadata.distributions()
+        if canonicalize_name(distribution.name) in {*pinned, "provisioner"}
+        for requirement in map(Requirement, distribution.requires or ())
+        if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""}))
+    ]
+    assert "sqlalchemy" in {requirement.name for requirement in wanted}
+    assert [
+        str(requirement)
+        for requirement in wanted
+        if not requirement.extras <= pinned[canonicalize_name(requirement.name)]
+    ] == []
 
 
 def test_no_private_key_is_tracked() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from provisioner.errors import StorageFull, Unavailable
@@ -96,6 +96,29 @@ async def test_what_a_phone_is_made_of_comes_from_one_moment(context: Context, t
     async with context.store.quick() as quick:
         third = (await quick.all(statement))[0].name
     assert (first, second, third) == ("Before", "Before", "After")
+
+
+async def test_a_task_cancelled_while_it_commits_ends_when_all_is_committed(
+    context: Context, tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that stops cancels its tasks; the connection's way back into the pool is part of the commit."""
+    store, announced = context.store, []
+    device = await device_of(context, tenant)
+
+    async def change() -> None:
+        async with store.change() as session:
+            await touch(session, [device.id])
+
+    task = asyncio.create_task(change())
+    event.listen(store.engine.sync_engine, "reset", lambda *_: task.cancel())
+    event.listen(store.engine.sync_engine, "reset", lambda *_: announced.append(task.cancelling()))
+    store.on_commit = lambda: announced.append(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert announced == [1, 0]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    async with store.read() as session:
+        assert (await session.get_one(Device, device.id)).revision == device.revision + 1
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

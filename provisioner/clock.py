@@ -1,5 +1,6 @@
 """Where time comes from: injected, so that every rule about time can be tested without waiting."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,11 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)
+
+
+def epoch_of(clock: Clock) -> Callable[[], float]:
+    """The same clock as seconds since 1970; asking the system for them directly costs a tenth."""
+    return time.time if clock is system_clock else lambda: clock().timestamp()
 
 
 class SteppedClock:

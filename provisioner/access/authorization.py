@@ -7,7 +7,7 @@ Nothing here raises; what cannot be read becomes `Malformed` with a sentence for
 import re
 from binascii import Error as BrokenBase64
 from binascii import a2b_base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Algorithm = Literal["MD5", "SHA-256"]
@@ -31,11 +31,13 @@ class Malformed:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class BasicCredentials:
+class BasicCredentials(NamedTuple):
     """RFC 7617. `pair` is what was base64-encoded: user name, colon, password, in the phone's own charset."""
 
-    pair: bytes = field(repr=False)
+    pair: bytes
+
+    def __repr__(self) -> str:
+        return "BasicCredentials(…)"
 
     @property
     def username(self) -> str:
@@ -92,11 +94,9 @@ def _parse_basic(token: str) -> BasicCredentials | Malformed:
 
 def _parse_digest(text: str) -> DigestCredentials | Malformed:
     found = _PARAMETER.findall(text)
-    values: dict[str, str] = {}
-    for name, quoted, token, junk in found:
-        if junk:
-            return Malformed("the Digest credentials are not a list of name=value")
-        values[name.lower()] = quoted or token
+    values = {name.lower(): quoted or token for name, quoted, token, _ in found}
+    if "" in values:  # what is neither a token nor a quoted string has no name
+        return Malformed("the Digest credentials are not a list of name=value")
     if len(values) != len(found) or len(values) > MOST_PARAMETERS:
         return Malformed("the Digest credentials name a parameter twice, or too many of them")
     try:

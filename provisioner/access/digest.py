@@ -7,8 +7,9 @@ at the first challenge only; MD5 alone by default, because many fail on an algor
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import md5, sha256
+from typing import NamedTuple
 
 from provisioner.access.authorization import Algorithm, DigestCredentials
 from provisioner.access.basic import basic_challenge
@@ -18,8 +19,7 @@ from provisioner.access.verifier import MD5_ONLY, Verifier
 from provisioner.errors import InvalidSetting
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a Digest response is checked against: the request line as it arrived, and what a nonce must be bound to."""
 
     method: str
@@ -56,7 +56,7 @@ def check_digest(
 
 def digest_response(credentials: DigestCredentials, ha1: str, *, method: str) -> str:
     """Compute the response of RFC 7616 §3.4.1, or that of RFC 2069 when there is no qop; lower-case hexadecimal."""
-    ha2 = _hash(credentials.algorithm, f"{method}:{credentials.uri}")
+    ha2 = _ha2(credentials.algorithm, method, credentials.uri)
     if not credentials.qop:
         return _hash(credentials.algorithm, f"{ha1}:{credentials.nonce}:{ha2}")
     middle = f"{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:{credentials.qop}"
@@ -117,6 +117,12 @@ def _is_right(credentials: DigestCredentials, verifier: Verifier, *, method: str
         and now < verifier.previous_until
         and _is_right(credentials, old, method=method, now=now)
     )
+
+
+@lru_cache(maxsize=4_096)
+def _ha2(algorithm: Algorithm, method: str, uri: str) -> str:
+    """Nothing secret is in it, and a phone asks for the same files again and again."""
+    return _hash(algorithm, f"{method}:{uri}")
 
 
 def _hash(algorithm: Algorithm, text: str) -> str:

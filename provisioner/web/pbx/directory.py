@@ -15,6 +15,10 @@ from provisioner.services.directory_changes import changes_after
 from provisioner.services.identities import identity_of
 from provisioner.services.ring_plans import RingPlan, ring_plan
 from provisioner.web.identity import CONTEXT, DIRECTORY
+from provisioner.web.ready import ready
+
+_JSON: Final = "application/json; charset=utf-8"
+_CACHE: Final = "private, no-cache"
 
 LONGEST_WAIT: Final = 30
 """Seconds; proxies cut what is silent for a minute."""
@@ -51,13 +55,13 @@ async def get_ring(request: web.Request, actor: Actor) -> web.StreamResponse:
     return await _kept(request, actor, make)
 
 
-def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
+def respond(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """The answer, or 304 when the PBX has it already."""
     asked = request.headers.get("If-None-Match")
-    headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "private, no-cache", "ETag": answer.etag}  # fmt: skip
     if asked is not None and answer.etag in asked:
+        headers = {"Content-Type": _JSON, "Cache-Control": _CACHE, "ETag": answer.etag}
         return web.Response(status=304, headers=headers)
-    return web.Response(body=answer.body, headers=headers)
+    return ready(request, answer.body, content_type=_JSON, etag=answer.etag, cache_control=_CACHE)
 
 
 async def _kept(

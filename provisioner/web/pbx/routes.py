@@ -20,6 +20,7 @@ from provisioner.web.pbx.hotdesk import post_dialog, post_single, post_step
 from provisioner.web.pbx.httapi import get_httapi_hotdesk, post_httapi_hotdesk
 from provisioner.web.pbx.owner import get_owner
 from provisioner.web.pbx.prompts import get_prompts
+from provisioner.web.ready import ready
 
 BASE = "/pbx/v1"
 MAX_BODY = 64 * 1024 * 1024
@@ -69,7 +70,7 @@ async def take_events(
     single = read_single(body, tenant_id=actor.tenant_id, now=now) if len(body) < SINGLE_BODY else None
     events = [single] if single else read_events(await _parsed(body), tenant_id=actor.tenant_id, now=now)
     queue.put(events)
-    return web.Response(body=b'{"accepted": %d}' % len(events), content_type="application/json")
+    return ready(request, b'{"accepted": %d}' % len(events), content_type="application/json")
 
 
 async def put_registrations(request: web.Request, actor: Actor) -> web.StreamResponse:

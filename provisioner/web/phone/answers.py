@@ -4,6 +4,7 @@ import json
 import random
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from aiohttp import web
 
@@ -18,6 +19,9 @@ from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.profiles.rendering import Rendered
 from provisioner.services.phone_files import Served
 from provisioner.settings import ServerSettings
+from provisioner.web.ready import ready
+
+_CACHE: Final = "private, no-cache"
 
 
 def bootstrap_facts(settings: ServerSettings, match: FileMatch) -> BootstrapFacts:
@@ -61,18 +65,13 @@ def mac_bytes(digits: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-@lru_cache(maxsize=65_536)
-def words_of(address: Address) -> str:
-    return str(address)
-
-
-def serve(request: web.BaseRequest, served: Served) -> web.Response:
+def serve(request: web.BaseRequest, served: Served) -> web.StreamResponse:
     tag = f'"{served.hash[:32]}"'
-    headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": "private, no-cache"}
     asked = request.headers.get("If-None-Match")
     if asked is not None and (tag in asked or asked.strip() == "*"):
+        headers = {"Content-Type": served.content_type, "ETag": tag, "Cache-Control": _CACHE}
         return web.Response(status=304, headers=headers)
-    return web.Response(body=served.body, headers=headers)
+    return ready(request, served.body, content_type=served.content_type, etag=tag, cache_control=_CACHE)
 
 
 def plain_file(body: bytes, content_type: str) -> web.Response:

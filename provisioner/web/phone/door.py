@@ -19,6 +19,7 @@ from provisioner.access.lockout import Barrier
 from provisioner.access.policies.evaluation import Outcome, Verdict
 from provisioner.access.policies.expression import Condition
 from provisioner.access.reasons import Reason
+from provisioner.clock import epoch_of
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
 from provisioner.profiles.manifest import FileRule
 from provisioner.services.fetch_log import Note
@@ -35,7 +36,6 @@ from provisioner.web.phone.answers import (
     screen_page,
     serve,
     used_current,
-    words_of,
 )
 from provisioner.web.phone.parts import Connection, DoorParts, quietly
 from provisioner.web.phone.requests import (
@@ -70,11 +70,7 @@ class PhoneDoor:
         self._limit = parts.context.settings.max_phone_requests
         self._active = 0
         self._storing: set[asyncio.Task[None]] = set()
-        self._clock = parts.context.clock
-
-    def _now(self) -> float:
-        """Seconds since the epoch."""
-        return self._clock().timestamp()
+        self._now = epoch_of(parts.context.clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; never raises."""
@@ -128,7 +124,7 @@ class PhoneDoor:
             return self._refuse(
                 request, asked, record=record, verdict=verdict, evidence=evidence, now=now, status=status
             )
-        match = next((match for match in asked.matches if match.profile.id == record.profile), None)
+        match = asked.match_of(record.profile)
         if match is None:
             return self._other_vendor(request, asked, record=record, evidence=evidence, now=now)
         if match.file.role != "device":  # only other vendors' phones have a secret file of this name
@@ -171,7 +167,7 @@ class PhoneDoor:
         answer = serve(request, served)
         parts.log.note(
             Note(
-                record.tenant_id, record.device_id, record.mac, now, words_of(evidence.source), request.method, asked.name, agent,
+                record.tenant_id, record.device_id, record.mac, now, self._words(request, evidence), request.method, asked.name, agent,
                 answer.status, "allowed", "{}", served.hash, served.revision,
             )
         )  # fmt: skip
@@ -198,7 +194,7 @@ class PhoneDoor:
             return self._refuse(
                 request, asked, record=record, verdict=refusal, evidence=evidence, now=now, status=status
             )
-        source = words_of(evidence.source)
+        source = self._words(request, evidence)
         page = await self._screens.page(asked, device_id=record.device_id, address=source)
         answer = screen_page(page) if page is not None else web.Response(status=404)
         parts.log.note(
@@ -249,12 +245,18 @@ class PhoneDoor:
         shown = self._parts.trust.identify_der(der) if der else None
         facts = Connection(
             peer=address,
+            words=str(address),
             certificate_mac=bytes.fromhex(shown.mac.digits) if shown and shown.mac else None,
             certificate_problem=shown.reason or None if shown and not shown.mac else None,
         )
         if isinstance(protocol, BoundedRequestHandler):
             protocol.connection_facts = facts
         return facts
+
+    def _words(self, request: web.BaseRequest, evidence: Evidence) -> str:
+        """The client's address as text."""
+        facts = self._connection(request)
+        return facts.words if evidence.source is facts.peer else str(evidence.source)
 
     async def _status(self, verdict: Verdict, evidence: Evidence) -> int:
         needs_tls = verdict.reason is Reason.NEEDS_TLS

@@ -38,6 +38,8 @@ class Connection:
     """The same for every request of a connection: the peer, and what its verified certificate says."""
 
     peer: Address
+    words: str
+    """The peer as text, for the log."""
     certificate_mac: bytes | None
     certificate_problem: str | None
 

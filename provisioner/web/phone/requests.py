@@ -27,11 +27,19 @@ class FileRequest:
     token: str | None = field(repr=False)
     name: str
     """The path without the token, for the log."""
+    mac: str | None = field(init=False)
+    """The address of the device that is asked about, twelve digits."""
 
-    @property
-    def mac(self) -> str | None:
-        """The address of the device that is asked about, twelve digits."""
-        return next((match.mac for match in self.matches if match.mac and match.file.role == "device"), None)
+    def __post_init__(self) -> None:
+        mac = next((match.mac for match in self.matches if match.mac and match.file.role == "device"), None)
+        object.__setattr__(self, "mac", mac)
+
+    def match_of(self, profile: str) -> FileMatch | None:
+        """The rule of one vendor; None when its phones have no such file."""
+        for match in self.matches:
+            if match.profile.id == profile:
+                return match
+        return None
 
     @property
     def public(self) -> FileMatch | None:

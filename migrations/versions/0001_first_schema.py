@@ -285,13 +285,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("changed_seq", sa.BigInteger(), nullable=False),
         sa.Column("locked_until", provisioner.model.base.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("agent", sa.String(length=200), nullable=False),
         sa.Column("firmware", sa.String(length=40), nullable=False),
-        sa.Column("seen_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("seen_from", sa.String(length=45), nullable=False),
-        sa.Column("served_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("served_hash", sa.String(length=64), nullable=False),
-        sa.Column("served_revision", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(length=500), nullable=False),
         sa.Column("is_hotdesk", sa.Boolean(), nullable=False),
         sa.Column("place", sa.String(length=120), nullable=False),
@@ -333,14 +327,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_fetches_device_id_devices"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_fetches_tenant_id_tenants"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fetches")),
     )
     with op.batch_alter_table("fetches", schema=None) as batch_op:
-        batch_op.create_index("ix_fetches_at", ["at"], unique=False)
         batch_op.create_index("ix_fetches_device_at", ["device_id", "at"], unique=False)
+
+    op.create_table(
+        "sightings",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("seen_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("agent", sa.String(length=200), nullable=False),
+        sa.Column("served_at", provisioner.model.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("served_hash", sa.String(length=64), nullable=False),
+        sa.Column("served_revision", sa.Integer(), nullable=False),
+        sa.Column("seen_from", sa.String(length=45), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_sightings_device_id_devices"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_sightings")),
+    )
 
     op.create_table(
         "hotdesk_dialogs",
@@ -995,9 +1000,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_hotdesk_dialogs_expires_at"))
 
     op.drop_table("hotdesk_dialogs")
+    op.drop_table("sightings")
     with op.batch_alter_table("fetches", schema=None) as batch_op:
         batch_op.drop_index("ix_fetches_device_at")
-        batch_op.drop_index("ix_fetches_at")
 
     op.drop_table("fetches")
     with op.batch_alter_table("devices", schema=None) as batch_op:

@@ -235,7 +235,7 @@ async def _thing(work: Work, context: Context, mac: str) -> dict[str, Any]:
 
 
 def _as_thing(item: DeviceRow) -> dict[str, Any]:
-    row = item.device
+    row, seen = item.device, item.sighting
     return {
         "mac": Mac(row.mac).pretty,
         "name": row.name,
@@ -249,9 +249,9 @@ def _as_thing(item: DeviceRow) -> dict[str, Any]:
         "username": row.username,
         "policy": row.policy,
         "firmware": row.firmware,
-        "seen_at": row.seen_at,
-        "seen_from": row.seen_from,
-        "served_at": row.served_at,
+        "seen_at": seen.seen_at if seen else None,
+        "seen_from": seen.seen_from if seen else "",
+        "served_at": seen.served_at if seen else None,
         "revision": row.revision,
         "note": row.note,
     }

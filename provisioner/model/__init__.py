@@ -12,7 +12,7 @@ from provisioner.model.calling import (
     SharedLine,
     SharedLineMember,
 )
-from provisioner.model.device import Device, Fetch, FunctionKey, KeyRange, Line, SettingValue
+from provisioner.model.device import Device, Fetch, FunctionKey, KeyRange, Line, SettingValue, Sighting
 from provisioner.model.extension import parse_extension, parse_outside_number, parse_public_number
 from provisioner.model.mac import Mac
 from provisioner.model.people import ApiToken, AuditEntry, Login, LoginSession, PasswordReset, Revocation
@@ -57,6 +57,7 @@ __all__ = [
     "SettingValue",
     "SharedLine",
     "SharedLineMember",
+    "Sighting",
     "Site",
     "Tenant",
     "User",

@@ -45,13 +45,7 @@ class Device(Base):
     revision: Mapped[int] = mapped_column(default=1)
     changed_seq: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
     locked_until: Mapped[datetime | None]
-    agent: Mapped[str] = mapped_column(String(200), default="")
     firmware: Mapped[str] = mapped_column(String(40), default="")
-    seen_at: Mapped[datetime | None]
-    seen_from: Mapped[str] = mapped_column(String(45), default="")
-    served_at: Mapped[datetime | None]
-    served_hash: Mapped[str] = mapped_column(String(64), default="")
-    served_revision: Mapped[int] = mapped_column(default=0)
     note: Mapped[str] = mapped_column(String(500), default="")
     is_hotdesk: Mapped[bool] = mapped_column(default=False)
     """Users may log in on it (R3.1); its line 1 is of the kind hotdesk."""
@@ -158,14 +152,31 @@ class KeyRange(Base):
     line: Mapped[int] = mapped_column(default=1)
 
 
+class Sighting(Base):
+    """What a device's phone did last. A narrow row beside the wide one, for every fetch rewrites it."""
+
+    __tablename__ = "sightings"
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True)
+    seen_at: Mapped[datetime]
+    agent: Mapped[str] = mapped_column(String(200), default="")
+    """The User-Agent it said last."""
+    served_at: Mapped[datetime | None]
+    """When a file last went out; what follows says which, and where to."""
+    served_hash: Mapped[str] = mapped_column(String(64), default="")
+    served_revision: Mapped[int] = mapped_column(default=0)
+    seen_from: Mapped[str] = mapped_column(String(45), default="")
+
+
 class Fetch(Base):
-    """One request of a phone: what was served, or why not."""
+    """One request of a phone: what was served, or why not. Ids rise with time, so that the oldest are found without an index on it."""
 
     __tablename__ = "fetches"
-    __table_args__ = (Index("ix_fetches_device_at", "device_id", "at"), Index("ix_fetches_at", "at"))
+    __table_args__ = (Index("ix_fetches_device_at", "device_id", "at"),)
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    tenant_id: Mapped[int | None] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    tenant_id: Mapped[int | None]
+    """Its device's; no foreign key of its own, for the device's says it all and is checked once."""
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
     mac: Mapped[str] = mapped_column(String(12), default="")
     at: Mapped[datetime]

@@ -7,7 +7,7 @@ from datetime import date
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from provisioner.access.addresses import Network
 from provisioner.composition.assemble import Shape, StoredDevice, StoredLine, assemble
@@ -23,6 +23,7 @@ from provisioner.model import (
     Line,
     SettingValue,
     SharedLine,
+    Sighting,
     Site,
     Tenant,
     User,
@@ -39,14 +40,15 @@ _DEVICE = (
     select(
         Device.id, Device.uid, Device.tenant_id, Device.site_id, Device.mac, Device.name, Device.profile, Device.model, Device.firmware,
         Device.username, Device.password, Device.previous_password, Device.previous_until, Device.policy, Device.token, Device.token_hash,
-        Device.action_token, Device.admin_password, Device.admin_pin, Device.window_until, Device.window_address, Device.revision, Device.agent, Device.changed_seq,
-        Device.locked_until, Device.seen_from,
+        Device.action_token, Device.admin_password, Device.admin_pin, Device.window_until, Device.window_address, Device.revision, Device.changed_seq,
+        Device.locked_until, func.coalesce(Sighting.agent, "").label("agent"), Sighting.seen_from,
         Tenant.name.label("tenant_name"), Tenant.sip_domain, Tenant.policy.label("tenant_policy"), Tenant.networks.label("tenant_networks"),
         Tenant.is_clear_text_allowed, Tenant.number_plan,
         Site.name.label("site_name"), Site.policy.label("site_policy"), Site.networks.label("site_networks"),
     )
     .join(Tenant, Tenant.id == Device.tenant_id)
     .outerjoin(Site, Site.id == Device.site_id)
+    .outerjoin(Sighting, Sighting.device_id == Device.id)
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from provisioner.model import (
     Line,
     Registration,
     RegistrationState,
+    Sighting,
     Site,
     Tenant,
     User,
@@ -31,6 +32,13 @@ class DeviceRow:
     extension: str
     site_name: str
     registration: Registration | None
+    sighting: Sighting | None
+    """What its phone did last; None when it was never here."""
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the phone has fetched the newest configuration."""
+        return self.sighting is not None and self.sighting.served_revision == self.device.revision
 
     @property
     def is_primary(self) -> bool:
@@ -77,15 +85,15 @@ async def list_devices(
     async with context.store.read() as session:
         total = (await session.execute(_joined(select(func.count(Device.id))).where(*where))).scalar_one()
         rows = await session.execute(
-            _joined(select(Device, User, InternalNumber.digits, Site.name, Registration))
+            _joined(select(Device, User, InternalNumber.digits, Site.name, Registration, Sighting))
             .where(*where)
             .order_by(func.lower(Device.name), Device.id)
             .offset(offset)
             .limit(limit)
         )
         items = [
-            DeviceRow(device, user, digits or "", site or "", registration)
-            for device, user, digits, site, registration in rows.unique()
+            DeviceRow(device, user, digits or "", site or "", registration, sighting)
+            for device, user, digits, site, registration, sighting in rows.unique()
         ]
     return Page(items, total, offset, limit)
 
@@ -117,6 +125,7 @@ def _joined(statement: Select[*Columns]) -> Select[*Columns]:
         .outerjoin(InternalNumber, InternalNumber.user_id == User.id)
         .outerjoin(Site, Site.id == Device.site_id)
         .outerjoin(Registration, Registration.line_id == Line.id)
+        .outerjoin(Sighting, Sighting.device_id == Device.id)
     )
 
 

@@ -18,6 +18,7 @@ from provisioner.model import (
     Mac,
     Revocation,
     SettingValue,
+    Sighting,
     Tenant,
     User,
 )
@@ -370,7 +371,8 @@ async def _apply(
             address = Mac.parse(value)
             if address.digits != device.mac:
                 await refuse_taken(session, actor, address)
-                device.mac, device.firmware, device.agent = address.digits, "", ""
+                device.mac, device.firmware = address.digits, ""
+                await session.execute(delete(Sighting).where(Sighting.device_id == device.id))
             warning = vendor_warning(context, profile, address)
             warnings += [warning] if warning else []
         elif name == "user_id":

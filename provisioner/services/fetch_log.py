@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -11,12 +11,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import Integer, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import ProvisionerError
 from provisioner.model import Device, Fetch
+from provisioner.model.among import among, packed
 from provisioner.model.store import Store
 from provisioner.model.text import plain
 from provisioner.services.context import Actor, Context
@@ -120,11 +121,7 @@ class FetchLog:
         latest = {note.device_id: note for note in notes if note.device_id is not None}
         served = {note.device_id: note for note in notes if note.device_id is not None and note.served}
         async with self._store.write() as session:
-            alive = (
-                set((await session.execute(select(Device.id).where(Device.id.in_(latest)))).scalars())
-                if latest
-                else set()
-            )
+            alive = await self._alive(session, latest)
             rows = [
                 _row(note, sqlite=self._store.is_sqlite)
                 for note in notes
@@ -136,9 +133,15 @@ class FetchLog:
                     _INSERT_SQLITE if self._store.is_sqlite else _INSERT_POSTGRES, rows[start : start + 2_000]
                 )
             await self._trim(session, [note.device_id or _STRANGERS for note in notes])
-            for statement, values in _device_updates(latest, served, alive, sqlite=self._store.is_sqlite):
+            for statement, values in _sightings(latest, served, alive, sqlite=self._store.is_sqlite):
                 await connection.exec_driver_sql(statement, values)
         return {(note.tenant_id or 0, note.device_id) for note in latest.values() if note.device_id in alive}
+
+    async def _alive(self, session: AsyncSession, device_ids: Collection[int]) -> set[int]:
+        if not device_ids:
+            return set()
+        wanted = packed(list(device_ids), is_sqlite=self._store.is_sqlite)
+        return set((await session.execute(_ALIVE[self._store.is_sqlite], wanted)).scalars())
 
     async def _trim(self, session: AsyncSession, written: Sequence[int]) -> None:
         """Every few hundred entries of one device (or of all strangers) the oldest of them go."""
@@ -187,12 +190,15 @@ async def list_strangers(context: Context, actor: Actor, *, limit: int = 50) -> 
 async def prune_fetches(context: Context) -> int:
     """Remove what is older than the retention, and the oldest notes about strangers; gives back how many."""
     oldest = context.clock() - timedelta(days=context.settings.keep_fetches_days)
+    kept = select(func.min(Fetch.id)).where(Fetch.at >= oldest).scalar_subquery()
     strangers = (
         select(Fetch.id).where(Fetch.device_id.is_(None)).order_by(Fetch.id.desc()).offset(STRANGERS_KEPT)
     )
     async with context.store.write() as session:
         gone = await session.execute(
-            delete(Fetch).where(Fetch.at < oldest).execution_options(synchronize_session=False)
+            delete(Fetch)
+            .where(Fetch.at < oldest, Fetch.id < func.coalesce(kept, _BEYOND))
+            .execution_options(synchronize_session=False)
         )
         more = await session.execute(
             delete(Fetch)
@@ -208,31 +214,43 @@ _INSERT_SQLITE = f"INSERT INTO fetches ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,
 _INSERT_POSTGRES = f"INSERT INTO fetches ({_COLUMNS}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"  # noqa: S608
 
 
-_SEEN = "UPDATE devices SET seen_at = {}, agent = coalesce(nullif({}, ''), agent) WHERE id = {}"
-_SERVED = (
-    "UPDATE devices SET served_at = {}, served_hash = {}, served_revision = {}, seen_from = {} WHERE id = {}"
+_ALIVE = {
+    is_sqlite: select(Device.id).where(among(Device.id, Integer, is_sqlite=is_sqlite))
+    for is_sqlite in (True, False)
+}
+_BEYOND = 2**62
+"""More than any id."""
+_NEW = """INSERT INTO sightings (device_id, seen_at, agent, served_at, served_hash, served_revision, seen_from)
+VALUES ({0}, {1}, {2}, {3}, {4}, {5}, {6}) ON CONFLICT (device_id) DO UPDATE SET """
+_SEEN_TOO = "seen_at = excluded.seen_at, agent = coalesce(nullif(excluded.agent, ''), sightings.agent)"
+_SERVED_TOO = (
+    "served_at = excluded.served_at, served_hash = excluded.served_hash, "
+    "served_revision = excluded.served_revision, seen_from = excluded.seen_from"
 )
-_BOTH = "UPDATE devices SET seen_at = {}, agent = coalesce(nullif({}, ''), agent), served_at = {}, served_hash = {}, served_revision = {}, seen_from = {} WHERE id = {}"
+_SEEN = _NEW + _SEEN_TOO
+_SERVED = _NEW + _SERVED_TOO
+_BOTH = f"{_NEW}{_SEEN_TOO}, {_SERVED_TOO}"
 
 
-def _device_updates(
+def _sightings(
     latest: Mapping[int, Note], served: Mapping[int, Note], alive: AbstractSet[int], *, sqlite: bool
 ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """What the device rows learn, one statement per row: mostly the last thing a phone did was to get its file."""
+    """What is known of the devices now: mostly the last thing a phone did was to get its file."""
     both = [
-        _seen(note, sqlite=sqlite)[:-1] + _served(note, sqlite=sqlite)
-        for note in latest.values()
-        if note.device_id in alive and note.served
-    ]
-    seen = [
-        _seen(note, sqlite=sqlite) for note in latest.values() if note.device_id in alive and not note.served
+        _sighting(note, sqlite=sqlite) for note in latest.values() if note.device_id in alive and note.served
     ]
     good = [
-        _served(note, sqlite=sqlite)
+        _sighting(note, sqlite=sqlite)
         for device_id, note in served.items()
         if device_id in alive and latest[device_id] is not note
     ]
-    for statement, values in ((_BOTH, both), (_SEEN, seen), (_SERVED, good)):
+    seen = [
+        _sighting(note, sqlite=sqlite)
+        for note in latest.values()
+        if note.device_id in alive and not note.served
+    ]
+    # what was served before something else happened stands first: a device's first row must not be without it
+    for statement, values in ((_BOTH, both), (_SERVED, good), (_SEEN, seen)):
         if values:
             marks = ["?" if sqlite else f"${number}" for number in range(1, len(values[0]) + 1)]
             yield statement.format(*marks), values
@@ -287,14 +305,12 @@ def _row(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
     )
 
 
-def _seen(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
-    """What the device row learns from every request."""
-    return (_moment(note.at, sqlite=sqlite), _printable(note.agent), note.device_id)
-
-
-def _served(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
-    """The newest file that went out, and where to: a good address, for failures of strangers are not among these."""
-    return (_moment(note.at, sqlite=sqlite), note.served, note.revision, note.source, note.device_id)
+def _sighting(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
+    """What was seen, and what went out where to: a good address, for failures of strangers do not count as served."""
+    at, agent = _moment(note.at, sqlite=sqlite), _printable(note.agent)
+    if not note.served:
+        return (note.device_id, at, agent, None, "", 0, "")
+    return (note.device_id, at, agent, at, note.served, note.revision, note.source)
 
 
 def _moment(at: float, *, sqlite: bool) -> Any:

@@ -150,8 +150,9 @@ class PhoneFiles:
         record.firmware = firmware
         try:
             async with self._context.store.change() as session:
-                values = {"firmware": firmware, "agent": plain(agent, limit=200)}
-                await session.execute(update(Device).where(Device.id == record.device_id).values(**values))
+                await session.execute(
+                    update(Device).where(Device.id == record.device_id).values(firmware=firmware)
+                )
                 await touch(session, [record.device_id])
         except BaseException:
             record.agent, record.firmware = before  # not stored: the next request tells it again

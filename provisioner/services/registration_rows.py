@@ -1,16 +1,14 @@
 """The tables `bindings` and `registrations`, read and written for many accounts at once: a storm of events is a few statements."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Integer, String, any_, bindparam, delete, func, insert, select, update
-from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Integer, String, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.model import Binding, Line, Registration
+from provisioner.model.among import among, packed
 from provisioner.model.store import sequence
 from provisioner.services.registration_words import Account, Kept, State
 
@@ -51,37 +49,30 @@ _UPDATE_TOLD: Final = _UPDATE_STATE.values(seq=bindparam("new_seq"))
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """Those that ask for many rows: one text and one parameter (`wanted`) for any number of them, so it is prepared once."""
+    """Those that ask for many rows."""
 
+    is_sqlite: bool
     accounts: Any
     kept: Any
     forget: Any
-    pack: Callable[[Sequence[Any]], Any]
-    """The parameter of a list of names or ids."""
 
     @classmethod
-    def of(cls, among: Callable[[Any, Any], Any], pack: Callable[[Sequence[Any]], Any]) -> "_Statements":
+    def of(cls, *, is_sqlite: bool) -> "_Statements":
         return cls(
-            accounts=_ACCOUNTS.where(among(Line.account, String)),
-            kept=_KEPT.where(among(Binding.line_id, Integer)),
-            forget=delete(_bindings).where(among(_bindings.c.id, Integer)),
-            pack=pack,
+            is_sqlite,
+            accounts=_ACCOUNTS.where(among(Line.account, String, is_sqlite=is_sqlite)),
+            kept=_KEPT.where(among(Binding.line_id, Integer, is_sqlite=is_sqlite)),
+            forget=delete(_bindings).where(among(_bindings.c.id, Integer, is_sqlite=is_sqlite)),
         )
 
-
-def _in_array(column: Any, kind: Any) -> Any:
-    return column == any_(bindparam("wanted", type_=ARRAY(kind)))
-
-
-def _in_json(column: Any, kind: Any) -> Any:
-    return column.in_(
-        select(func.json_each(bindparam("wanted")).table_valued(sql_column("value", kind)).c.value)
-    )
+    def pack(self, wanted: Sequence[Any]) -> dict[str, Any]:
+        """The parameter of a list of names or ids."""
+        return packed(wanted, is_sqlite=self.is_sqlite)
 
 
 _STATEMENTS: Final = {
-    "postgresql": _Statements.of(_in_array, list),
-    "sqlite": _Statements.of(_in_json, lambda wanted: json.dumps(list(wanted))),
+    "postgresql": _Statements.of(is_sqlite=False),
+    "sqlite": _Statements.of(is_sqlite=True),
 }
 
 
@@ -91,12 +82,12 @@ async def load_accounts(session: AsyncSession, names: set[str]) -> dict[str, Acc
     statements = _STATEMENTS[connection.dialect.name]
     accounts: dict[str, Account] = {}
     by_line: dict[int, Account] = {}
-    for row in await connection.execute(statements.accounts, {"wanted": statements.pack(sorted(names))}):
+    for row in await connection.execute(statements.accounts, statements.pack(sorted(names))):
         known = State(row.state, row.since, row.until, row.reason, row.source) if row.state else None
         account = Account(row.id, row.tenant_id, row.device_id, known)
         by_line[row.id] = accounts[row.account] = account
     if by_line:
-        found = await connection.execute(statements.kept, {"wanted": statements.pack(sorted(by_line))})
+        found = await connection.execute(statements.kept, statements.pack(sorted(by_line)))
         for line_id, *word in found:
             kept = Kept(*word)
             by_line[line_id].words[(kept.contact, kept.call_id)] = kept
@@ -147,7 +138,7 @@ async def save_accounts(session: AsyncSession, accounts: Iterable[Account]) -> N
     connection = await session.connection()
     if rows.forgotten:
         statements = _STATEMENTS[connection.dialect.name]
-        await connection.execute(statements.forget, {"wanted": statements.pack(rows.forgotten)})
+        await connection.execute(statements.forget, statements.pack(rows.forgotten))
     for statement, values in (
         (insert(_bindings), rows.new_words),
         (_UPDATE_WORD, rows.changed_words),

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.model import (
     Binding,
-    Device,
     Line,
     Registration,
     RegistrationState,
     Resync,
     RunningCall,
+    Sighting,
     Tenant,
 )
 from provisioner.services.context import Context
@@ -70,9 +70,9 @@ async def settle(context: Context, device_ids: Collection[int]) -> Sequence[Told
         for start in range(0, len(ids), CHUNK):
             rows = await session.execute(
                 select(Resync.tenant_id, Resync.device_id)
-                .join(Device, Device.id == Resync.device_id)
+                .join(Sighting, Sighting.device_id == Resync.device_id)
                 .where(Resync.device_id.in_(ids[start : start + CHUNK]), Resync.result != FETCHED)
-                .where(Device.served_revision >= Resync.revision)
+                .where(Sighting.served_revision >= Resync.revision)
             )
             found += [(tenant_id, device_id) for tenant_id, device_id in rows]
     if found:
@@ -84,7 +84,7 @@ async def settle(context: Context, device_ids: Collection[int]) -> Sequence[Told
 
 async def _close(session: AsyncSession, device_id: int) -> None:
     """Unless it was asked again meanwhile."""
-    served = select(Device.served_revision).where(Device.id == device_id).scalar_subquery()
+    served = select(Sighting.served_revision).where(Sighting.device_id == device_id).scalar_subquery()
     await session.execute(
         update(Resync)
         .where(Resync.device_id == device_id, Resync.revision <= served)
@@ -134,9 +134,9 @@ async def due_rows(session: AsyncSession, *, tenant_id: int, now: datetime, most
             Resync.tenant_id,
             Resync.attempts,
             Resync.next_at,
-            Device.served_revision >= Resync.revision,
+            func.coalesce(Sighting.served_revision, 0) >= Resync.revision,
         )
-        .join(Device, Device.id == Resync.device_id)
+        .outerjoin(Sighting, Sighting.device_id == Resync.device_id)
         .where(_due(now), ~_in_a_call(now), Resync.tenant_id == tenant_id)
         .order_by(Resync.attempts > 0, Resync.next_at, Resync.device_id)
         .limit(most)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from provisioner.errors import Conflict, RenderingFailed, Unavailable
-from provisioner.model import Device, PbxConnection, Resync
+from provisioner.model import PbxConnection, Resync, Sighting
 from provisioner.model.store import touch
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.enrolment import find_device
@@ -43,22 +43,23 @@ async def resync_state(context: Context, actor: Actor, *, device_id: int) -> Res
     """Up to date means: the file that went out last is the file that it would get now, byte for byte."""
     async with context.store.read() as session:
         device = await find_device(session, actor, device_id)
-        row = await session.get(Resync, device_id)
+        row, seen = await session.get(Resync, device_id), await session.get(Sighting, device_id)
         is_connected = await session.get(PbxConnection, device.tenant_id) is not None
-    is_current = device.served_hash != "" and device.served_hash in await _hashes(context, actor, device_id)
+    served_hash, served_at = (seen.served_hash, seen.served_at) if seen else ("", None)
+    is_open = row is not None and (seen is None or seen.served_revision < row.revision)
+    is_current = served_hash != "" and served_hash in await _hashes(context, actor, device_id)
     return ResyncState(
-        freshness=_freshness(device, row, is_current=is_current),
-        served_at=device.served_at,
+        freshness=_freshness(row, is_open=is_open, is_current=is_current, was_served=served_at is not None),
+        served_at=served_at,
         asked_at=row.asked_at if row else None,
         attempts=row.attempts if row else 0,
-        next_at=row.next_at if row and device.served_revision < row.revision else None,
-        detail=row.detail if row and device.served_revision < row.revision else "",
+        next_at=row.next_at if row and is_open else None,
+        detail=row.detail if row and is_open else "",
         is_connected=is_connected,
     )
 
 
-def _freshness(device: Device, row: Resync | None, *, is_current: bool) -> Freshness:
-    is_open = row is not None and device.served_revision < row.revision
+def _freshness(row: Resync | None, *, is_open: bool, is_current: bool, was_served: bool) -> Freshness:
     is_away = row is not None and row.detail == NOT_REGISTERED
     if row is not None and is_open and row.next_at is not None:
         return Freshness.NOT_REGISTERED if is_away else Freshness.ASKED
@@ -66,7 +67,7 @@ def _freshness(device: Device, row: Resync | None, *, is_current: bool) -> Fresh
         return Freshness.CURRENT
     if row is not None and is_open and row.detail != NO_CONNECTION:
         return Freshness.NOT_REGISTERED if is_away else Freshness.NO_ANSWER
-    return Freshness.OUTDATED if device.served_at else Freshness.NEVER
+    return Freshness.OUTDATED if was_served else Freshness.NEVER
 
 
 async def _hashes(context: Context, actor: Actor, device_id: int) -> frozenset[str]:

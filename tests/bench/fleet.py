@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 
 from provisioner.access.tokens import hash_secret
 from provisioner.composition.phone_config import KeyConfig
-from provisioner.model import Device, Line, Tenant
+from provisioner.model import Device, Line, Sighting, Tenant
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import line_purpose, purpose
@@ -154,7 +154,8 @@ async def enrol_with_keys(context: Context, tenant: Tenant, kind: Kind, *, user_
     await put_keys(context, SYSTEM, tenant_id=tenant.id, scope="device", ref=str(done.device.id), keys=keys)
     async with context.store.change() as session:
         device = await session.get_one(Device, done.device.id)
-        device.agent, device.firmware = kind.agent, kind.firmware
+        device.firmware = kind.firmware
+        session.add(Sighting(device_id=device.id, seen_at=context.clock(), agent=kind.agent))
     return Member(kind, 0xFFFFF0, done.device.username, PASSWORD)
 
 
@@ -169,14 +170,15 @@ async def _in_bulk(
             rows = list(
                 _rows(context, tenant, members[start : start + _BATCH], users=users, first=first + start)
             )
-            await connection.execute(insert(Device), [device for device, _ in rows])
-            await connection.execute(insert(Line), [line for _, line in rows])
+            await connection.execute(insert(Device), [device for device, _, _ in rows])
+            await connection.execute(insert(Line), [line for _, line, _ in rows])
+            await connection.execute(insert(Sighting), [sighting for _, _, sighting in rows])
     return members
 
 
 def _rows(
     context: Context, tenant: Tenant, members: Sequence[Member], *, users: Sequence[int], first: int
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     now = context.clock()
     for index, member in enumerate(members):
         uid, token, action = secrets.token_hex(16), secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -191,13 +193,14 @@ def _rows(
                 "password": seal("password", member.password), "token": seal("token", token), "token_hash": hash_secret(token).hex(),
                 "action_token": seal("action_token", action), "action_hash": hash_secret(action).hex(),
                 "admin_password": seal("admin_password", "Admin-Bench-12345"), "admin_pin": seal("admin_pin", "27182818"),
-                "agent": member.kind.agent, "firmware": member.kind.firmware, "revision": 1, "created_at": now,
+                "firmware": member.kind.firmware, "revision": 1, "created_at": now,
             },
             {
                 "tenant_id": tenant.id, "device_id": first + index, "position": 1, "account": f"d{uid[:10]}{index:x}",
                 "secret": context.keyring.seal(uid, purpose=line_purpose(f"d{uid[:10]}{index:x}")), "kind": "user",
                 "user_id": users[index % len(users)],
             },
+            {"device_id": first + index, "seen_at": now, "agent": member.kind.agent},
         )  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from sqlalchemy.exc import OperationalError
 from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import NotFound
-from provisioner.model import Fetch, Tenant
+from provisioner.model import Fetch, Sighting, Tenant
 from provisioner.services import fetch_log
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import get_device, remove_device
+from provisioner.services.enrolment import remove_device
 from provisioner.services.fetch_log import FetchLog, Note, list_fetches, list_strangers, prune_fetches
 from provisioner.services.fetch_words import fetch_sentence
 from provisioner.services.refusals import list_refusals
@@ -74,7 +74,8 @@ async def test_a_batch_is_written_and_the_device_learns_from_it(context: Context
         assert [(change.topic, change.device_id) for change in await page.next()] == [("fetch", device.id)]
     entries = (await list_fetches(context, SYSTEM, device_id=device.id)).items
     assert [(entry.status, entry.reason) for entry in entries] == [(401, "wrong-password"), (200, "allowed")]
-    after = await get_device(context, SYSTEM, device_id=device.id)
+    async with context.store.read() as session:
+        after = await session.get_one(Sighting, device.id)
     assert (after.served_hash, after.served_revision, after.seen_from, after.agent) == (
         "a" * 64,
         3,

@@ -3,9 +3,9 @@
 import html
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from provisioner.model import Device, Resync
+from provisioner.model import Resync, Sighting
 from provisioner.services.context import SYSTEM
 from provisioner.services.pbx_connections import get_connection, put_connection
 from provisioner.services.phone_files import preview_files
@@ -49,13 +49,17 @@ async def test_a_phone_with_the_file_it_would_get_now_is_up_to_date(site: Site) 
     files = await preview_files(site.context, SYSTEM, device_id=device_of(site))
     async with site.context.store.write() as session:
         await session.execute(
-            update(Device)
-            .where(Device.id == device_of(site))
-            .values(served_hash=files[0][1].hash, served_at=site.context.clock(), served_revision=1)
+            insert(Sighting).values(
+                device_id=device_of(site),
+                seen_at=site.context.clock(),
+                served_hash=files[0][1].hash,
+                served_at=site.context.clock(),
+                served_revision=1,
+            )
         )
     assert "up to date" in await page(site)
     async with site.context.store.write() as session:
-        await session.execute(update(Device).values(served_hash="0" * 64))
+        await session.execute(update(Sighting).values(served_hash="0" * 64))
     assert "older than the settings" in await page(site)
 
 

@@ -134,9 +134,14 @@ def registration_document(row: DeviceRow) -> RegistrationDocument:
     )
 
 
+_SEEN = ("agent", "seen_at", "seen_from", "served_at")
+"""Members that come from what the phone did last."""
+
+
 def _fields(row: DeviceRow) -> dict[str, Any]:
     device = row.device
-    made = {"mac", "user", "is_primary", "registration", "site_name", "is_up_to_date"}
+    made = {"mac", "user", "is_primary", "registration", "site_name", "is_up_to_date", *_SEEN}
+    seen = {name: getattr(row.sighting, name, None) for name in _SEEN}
     return {
         **{name: getattr(device, name) for name in DeviceDocument.model_fields if name not in made},
         "mac": Mac(device.mac).pretty,
@@ -144,7 +149,8 @@ def _fields(row: DeviceRow) -> dict[str, Any]:
         "user": DeviceUser(id=row.user.id, name=row.user.name, extension=row.extension) if row.user else None,
         "is_primary": row.is_primary,
         "registration": registration_document(row),
-        "is_up_to_date": device.served_revision == device.revision,
+        "is_up_to_date": row.is_up_to_date,
+        **{name: value if value is not None or name.endswith("_at") else "" for name, value in seen.items()},
     }
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from lxml import etree
 
+from provisioner.model import Sighting
 from provisioner.services.context import SYSTEM
 from provisioner.services.device_settings import put_settings
 from provisioner.services.enrolment import remove_device, reveal, update_device
@@ -126,7 +127,9 @@ async def test_a_firmware_that_a_phone_tells_is_learnt(desk: Desk) -> None:
     from provisioner.services.enrolment import get_device
 
     device = await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)
-    assert (device.firmware, device.agent, device.seen_from, device.served_revision) == (
+    async with desk.server.context.store.read() as session:
+        seen = await session.get_one(Sighting, device.id)
+    assert (device.firmware, seen.agent, seen.seen_from, seen.served_revision) == (
         "10.1.84.12",
         agent,
         "127.0.0.1",

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select, update
 
 from provisioner.access.permissions import Role
 from provisioner.access.tokens import hash_secret, new_api_token, parse_api_token, secret_matches
+from provisioner.clock import epoch_of
 from provisioner.errors import BadInput, Forbidden, NotFound, StorageFull, Unavailable
 from provisioner.model import ApiToken, Revocation
 from provisioner.model.store import sequence
@@ -20,8 +21,8 @@ from provisioner.services.context import Actor, Context, audit
 from provisioner.services.revocations import remember_revoked
 from provisioner.services.tenants import find_tenant
 
-TRUSTED_FOR = timedelta(seconds=1)
-"""How long a token that was just checked is not looked up again: a revoked one dies within this time."""
+TRUSTED_FOR = 1.0
+"""Seconds: how long a token that was just checked is not looked up again: a revoked one dies within this time."""
 REMEMBERED = 1_000
 
 
@@ -49,18 +50,19 @@ class TokenBook:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._known: OrderedDict[str, tuple[datetime, Actor]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
+        self.now = epoch_of(context.clock)
+        """The time for `known`: seconds since 1970."""
         self._asking: dict[str, asyncio.Future[Actor | None]] = {}
 
     async def actor(self, text: str, *, address: str) -> Actor | None:
         """The machine behind a token; None when the token is wrong, revoked or too old."""
-        now = self._context.clock()
-        known = self.known(text, now=now)
+        known = self.known(text, now=self.now())
         if known is not None:
             return replace(known, address=address)
         asking = self._asking.get(text)
         if asking is None:  # those that ask meanwhile wait for the same answer
-            asking = self._asking[text] = asyncio.ensure_future(self._ask(text, address=address, now=now))
+            asking = self._asking[text] = asyncio.ensure_future(self._ask(text, address=address))
             asking.add_done_callback(lambda done: self._asked(text, done))
         actor = await asyncio.shield(asking)
         return replace(actor, address=address) if actor is not None else None
@@ -70,8 +72,9 @@ class TokenBook:
         if not done.cancelled():
             done.exception()  # whoever waited has it; nobody may have waited so long
 
-    async def _ask(self, text: str, *, address: str, now: datetime) -> Actor | None:
-        actor = await self._look_up(text, address=address, now=now)
+    async def _ask(self, text: str, *, address: str) -> Actor | None:
+        now = self.now()
+        actor = await self._look_up(text, address=address, now=self._context.clock())
         self._known.pop(text, None)
         if actor is not None:
             self._known[text] = (now, actor)
@@ -79,7 +82,7 @@ class TokenBook:
                 self._known.popitem(last=False)
         return actor
 
-    def known(self, text: str, *, now: datetime) -> Actor | None:
+    def known(self, text: str, *, now: float) -> Actor | None:
         """The machine behind a token that was checked a moment ago; its address is that of the first who used it."""
         known = self._known.get(text)
         return known[1] if known is not None and now - known[0] < TRUSTED_FOR else None

@@ -1,14 +1,15 @@
 """The tables `bindings` and `registrations`, read and written for many accounts at once: a storm of events is a few statements."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Integer, String, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from provisioner.model import Binding, Line, Registration
-from provisioner.model.among import among, packed
+from provisioner.model.bulk import Rows, delete_rows, insert_rows, read_moment, update_rows
 from provisioner.model.store import sequence
 from provisioner.services.registration_words import Account, Kept, State
 
@@ -17,81 +18,54 @@ _WORDS: Final = (
 )  # fmt: skip
 _NEWER: Final = ("cseq", "user_agent", "source", "instance", "expires_at", "updated_at", "is_live", "ending")
 """What a newer word of the same contact and call changes."""
-
-_bindings: Final[Any] = Binding.__table__
-_registrations: Final[Any] = Registration.__table__
-
-_ACCOUNTS: Final = select(
-    Line.account,
-    Line.id,
-    Line.tenant_id,
-    Line.device_id,
-    Registration.state,
-    Registration.since,
-    Registration.until,
-    Registration.reason,
-    Registration.source,
-).outerjoin(Registration, Registration.line_id == Line.id)
-_KEPT: Final = select(Binding.line_id, *(getattr(Binding, name) for name in _WORDS), Binding.id)
-_UPDATE_WORD: Final = (
-    update(_bindings)
-    .where(_bindings.c.id == bindparam("word_id"))
-    .values({name: bindparam(f"new_{name}") for name in _NEWER})
-)
 _STATE: Final = ("state", "since", "until", "reason", "source")
-_UPDATE_STATE: Final = (
-    update(_registrations)
-    .where(_registrations.c.line_id == bindparam("of_line"))
-    .values({name: bindparam(f"new_{name}") for name in _STATE})
-)
-_UPDATE_TOLD: Final = _UPDATE_STATE.values(seq=bindparam("new_seq"))
+_OWNER: Final = ("line_id", "tenant_id", "device_id", "seq")
+
+_bindings: Final[Table] = Binding.__table__  # type: ignore[assignment]  # declared as FromClause
+_registrations: Final[Table] = Registration.__table__  # type: ignore[assignment]
+_lines: Final[Table] = Line.__table__  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class _Statements:
-    """Those that ask for many rows."""
-
-    is_sqlite: bool
-    accounts: Any
-    kept: Any
-    forget: Any
-
-    @classmethod
-    def of(cls, *, is_sqlite: bool) -> "_Statements":
-        return cls(
-            is_sqlite,
-            accounts=_ACCOUNTS.where(among(Line.account, String, is_sqlite=is_sqlite)),
-            kept=_KEPT.where(among(Binding.line_id, Integer, is_sqlite=is_sqlite)),
-            forget=delete(_bindings).where(among(_bindings.c.id, Integer, is_sqlite=is_sqlite)),
-        )
-
-    def pack(self, wanted: Sequence[Any]) -> dict[str, Any]:
-        """The parameter of a list of names or ids."""
-        return packed(wanted, is_sqlite=self.is_sqlite)
+def _select(wanted: str) -> str:
+    """One row for each account and word, accounts without words once; `wanted` are the names."""
+    words = ", ".join(f"b.{name}" for name in (*_WORDS, "id"))
+    state = ", ".join(f"r.{name}" for name in _STATE)
+    return (
+        f"SELECT l.account, l.id, l.tenant_id, l.device_id, {state}, {words} FROM {_lines.name} l "  # noqa: S608 - names only
+        f"LEFT JOIN {_registrations.name} r ON r.line_id = l.id LEFT JOIN {_bindings.name} b ON b.line_id = l.id "
+        f"WHERE l.account {wanted}"
+    )
 
 
-_STATEMENTS: Final = {
-    "postgresql": _Statements.of(is_sqlite=False),
-    "sqlite": _Statements.of(is_sqlite=True),
-}
+_ACCOUNTS_SQLITE: Final = _select("IN (SELECT value FROM json_each(?))")
+_ACCOUNTS_POSTGRES: Final = _select("= ANY ($1::varchar[])")
 
 
 async def load_accounts(session: AsyncSession, names: set[str]) -> dict[str, Account]:
     """The accounts with these names and all that is kept about them; unknown names are not in the answer."""
-    connection = await session.connection()  # rows of plain columns: the session would only add to their cost
-    statements = _STATEMENTS[connection.dialect.name]
     accounts: dict[str, Account] = {}
-    by_line: dict[int, Account] = {}
-    for row in await connection.execute(statements.accounts, statements.pack(sorted(names))):
-        known = State(row.state, row.since, row.until, row.reason, row.source) if row.state else None
-        account = Account(row.id, row.tenant_id, row.device_id, known)
-        by_line[row.id] = accounts[row.account] = account
-    if by_line:
-        found = await connection.execute(statements.kept, statements.pack(sorted(by_line)))
-        for line_id, *word in found:
-            kept = Kept(*word)
-            by_line[line_id].words[(kept.contact, kept.call_id)] = kept
+    for row in await _rows_of(await session.connection(), sorted(names)):
+        name, line_id, tenant_id, device_id, state, since, until, reason, source, *word, word_id = row
+        account = accounts.get(name)
+        if account is None:
+            known = State(state, read_moment(since), read_moment(until), reason, source) if state else None
+            account = accounts[name] = Account(line_id, tenant_id, device_id, known)
+        if word_id is not None:
+            contact, call_id, cseq, agent, told_by, instance, expires_at, updated_at, is_live, ending = word
+            account.words[(contact, call_id)] = Kept(
+                contact, call_id, cseq, agent, told_by, instance,
+                read_moment(expires_at), read_moment(updated_at), bool(is_live), ending, word_id,
+            )  # fmt: skip
     return accounts
+
+
+async def _rows_of(connection: AsyncConnection, names: Sequence[str]) -> Sequence[Any]:
+    """Raw, because converting every column by its type costs more than reading it."""
+    if connection.dialect.name == "sqlite":
+        found = await connection.exec_driver_sql(_ACCOUNTS_SQLITE, (json.dumps(names),))
+    else:
+        found = await connection.exec_driver_sql(_ACCOUNTS_POSTGRES, (list(names),))
+    return found.all()
 
 
 @dataclass(slots=True)
@@ -99,35 +73,37 @@ class _Rows:
     """What is to be written of all accounts, sorted by statement."""
 
     seq: int
-    forgotten: list[int] = field(default_factory=list)
-    new_words: list[dict[str, Any]] = field(default_factory=list)
-    changed_words: list[dict[str, Any]] = field(default_factory=list)
-    new_states: list[dict[str, Any]] = field(default_factory=list)
-    changed_states: list[dict[str, Any]] = field(default_factory=list)
-    told_states: list[dict[str, Any]] = field(default_factory=list)
+    forgotten: Rows = field(default_factory=list)
+    new_words: Rows = field(default_factory=list)
+    changed_words: Rows = field(default_factory=list)
+    new_states: Rows = field(default_factory=list)
+    changed_states: Rows = field(default_factory=list)
+    told_states: Rows = field(default_factory=list)
 
     def add(self, account: Account) -> None:
-        self.forgotten += account.forgotten
+        self.forgotten += [[word_id] for word_id in account.forgotten]
         for word in account.words.values():
             if word.id is None:
-                values = {name: getattr(word, name) for name in _WORDS}
-                self.new_words.append({"line_id": account.line_id, **values})
+                self.new_words.append([account.line_id, word.contact, word.call_id, *_newer(word)])
             elif word.is_changed:
-                values = {f"new_{name}": getattr(word, name) for name in _NEWER}
-                self.changed_words.append({"word_id": word.id, **values})
+                self.changed_words.append([*_newer(word), word.id])
         state = account.registration
-        if state is not None and state.is_new:
-            owner = {
-                "line_id": account.line_id,
-                "tenant_id": account.tenant_id,
-                "device_id": account.device_id,
-            }
-            values = {name: getattr(state, name) for name in _STATE}
-            self.new_states.append({**owner, "seq": self.seq, **values})
-        elif state is not None and state.is_told:
-            self.told_states.append({**_changed(account, state), "new_seq": self.seq})
-        elif state is not None and state.is_changed:
-            self.changed_states.append(_changed(account, state))
+        if state is None:
+            return
+        values = [state.state, state.since, state.until, state.reason, state.source]
+        if state.is_new:
+            self.new_states.append([account.line_id, account.tenant_id, account.device_id, self.seq, *values])
+        elif state.is_told:
+            self.told_states.append([*values, self.seq, account.line_id])
+        elif state.is_changed:
+            self.changed_states.append([*values, account.line_id])
+
+
+def _newer(word: Kept) -> list[Any]:
+    """The values of `_NEWER`."""
+    return [
+        word.cseq, word.user_agent, word.source, word.instance, word.expires_at, word.updated_at, word.is_live, word.ending,
+    ]  # fmt: skip
 
 
 async def save_accounts(session: AsyncSession, accounts: Iterable[Account]) -> None:
@@ -137,18 +113,14 @@ async def save_accounts(session: AsyncSession, accounts: Iterable[Account]) -> N
         rows.add(account)
     connection = await session.connection()
     if rows.forgotten:
-        statements = _STATEMENTS[connection.dialect.name]
-        await connection.execute(statements.forget, statements.pack(rows.forgotten))
-    for statement, values in (
-        (insert(_bindings), rows.new_words),
-        (_UPDATE_WORD, rows.changed_words),
-        (insert(_registrations), rows.new_states),
-        (_UPDATE_STATE, rows.changed_states),
-        (_UPDATE_TOLD, rows.told_states),
-    ):
-        if values:
-            await connection.execute(statement, values)
-
-
-def _changed(account: Account, state: State) -> dict[str, Any]:
-    return {"of_line": account.line_id, **{f"new_{name}": getattr(state, name) for name in _STATE}}
+        await delete_rows(connection, _bindings, "id", rows.forgotten)
+    if rows.new_words:
+        await insert_rows(connection, _bindings, ("line_id", "contact", "call_id", *_NEWER), rows.new_words)
+    if rows.changed_words:
+        await update_rows(connection, _bindings, (*_NEWER, "id"), rows.changed_words)
+    if rows.new_states:
+        await insert_rows(connection, _registrations, (*_OWNER, *_STATE), rows.new_states)
+    if rows.changed_states:
+        await update_rows(connection, _registrations, (*_STATE, "line_id"), rows.changed_states)
+    if rows.told_states:
+        await update_rows(connection, _registrations, (*_STATE, "seq", "line_id"), rows.told_states)

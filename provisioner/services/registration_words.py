@@ -99,6 +99,17 @@ class Account:
     forgotten: list[int] = field(default_factory=list)
     """Ids of words that cannot matter any more."""
 
+    def is_saved(self) -> bool:
+        """Take it that all is stored now; False when a new word's id is known to the database only."""
+        self.forgotten.clear()
+        if self.registration is not None:
+            self.registration.is_new = self.registration.is_changed = self.registration.is_told = False
+        for word in self.words.values():
+            if word.id is None:
+                return False
+            word.is_changed = False
+        return True
+
 
 def hear(account: Account, event: RegistrationEvent) -> None:
     """Keep what an event says, word by word, where it is newer than what is kept."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 from sqlalchemy import select, update
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from provisioner.errors import ProvisionerError, Unavailable
 from provisioner.model import Line, Registration, RegistrationState
 from provisioner.model.store import REGISTRATIONS, sequence
+from provisioner.services.account_book import AccountBook
 from provisioner.services.context import Actor, Context
 from provisioner.services.registration_rows import load_accounts, save_accounts
 from provisioner.services.registration_truth import ENDINGS
@@ -44,6 +46,7 @@ class RegistrationQueue:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._flushing = asyncio.Lock()
+        self._book = AccountBook()
         self._idle.set()
         self.applied = 0
         self.left_out = 0
@@ -85,9 +88,9 @@ class RegistrationQueue:
 
     async def _flush(self) -> None:
         while self._events:
-            batch = [self._events[index] for index in range(min(BATCH, len(self._events)))]
+            batch = list(islice(self._events, BATCH))
             try:
-                await apply_events(self._context, batch)
+                await apply_events(self._context, batch, book=self._book)
             except _UNFIT as error:
                 if _may_pass(error):
                     raise
@@ -135,10 +138,13 @@ def _may_pass(error: Exception) -> bool:
     )
 
 
-async def apply_events(context: Context, events: Sequence[RegistrationEvent]) -> int:
+async def apply_events(
+    context: Context, events: Sequence[RegistrationEvent], *, book: AccountBook | None = None
+) -> int:
     """Apply events in one transaction; gives back how many concerned a known account."""
+    book = book or AccountBook()
     async with context.store.change(REGISTRATIONS) as session:
-        accounts = await load_accounts(session, {event.account for event in events})
+        accounts = await book.open(session, {event.account for event in events})
         known = 0
         heard: dict[int, Account] = {}
         for event in events:
@@ -154,7 +160,8 @@ async def apply_events(context: Context, events: Sequence[RegistrationEvent]) ->
             if number % BREATHER == 0:
                 await asyncio.sleep(0)
         await save_accounts(session, heard.values())
-        return known
+    book.close(accounts, seq=sequence(session))
+    return known
 
 
 async def reconcile(

@@ -1,4 +1,4 @@
-"""The floor of the PBX door: aiohttp's low-level server on uvloop, which answers every request with one body."""
+"""The floor of the PBX door: aiohttp's `web.Application` on uvloop, which answers every request with one body."""
 
 import argparse
 import asyncio
@@ -11,12 +11,17 @@ from aiohttp import web
 async def serve(port: int, body: bytes) -> None:
     """Answer until cancelled; what is posted is read and thrown away."""
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        if request.method == "POST":
-            await request.read()
+    async def look_up(_request: web.Request) -> web.StreamResponse:
         return web.Response(body=body, content_type="application/json")
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    async def take(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.Response(body=body, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/pbx/v1/ring/{number}", look_up)
+    app.router.add_post("/pbx/v1/registrations", take)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.Event().wait()

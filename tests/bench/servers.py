@@ -103,12 +103,14 @@ class Bare(Measurable):
 
 
 class BarePbx(Measurable):
-    """The floor of the PBX door: a low-level server that answers everything with one JSON body."""
+    """The floor of the PBX door: one route that answers and one that takes, both with one JSON body."""
 
     name = "bare-pbx"
 
     def __init__(self, folder: Path, *, body: bytes) -> None:
-        super().__init__(folder, port=free_port(ADDRESS), target="/", headers={}, core=server_core())
+        super().__init__(
+            folder, port=free_port(ADDRESS), target="/pbx/v1/ring/1000", headers={}, core=server_core()
+        )
         self._body = body
 
     def prepare(self) -> Sequence[str]:

@@ -130,8 +130,8 @@ async def _parsed(body: bytes) -> object:
 
 
 async def _body(request: web.BaseRequest) -> bytes:
-    if request.content.is_eof():  # a small one came together with its head: nothing to wait for
-        return await request.read()
+    if request.content.is_eof():  # a small one came together with its head
+        return request.content.read_nowait()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()

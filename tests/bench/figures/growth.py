@@ -34,13 +34,15 @@ def measure_growth(scale: Scale, folder: Path) -> Sequence[Figure]:
         fresh = resident_bytes(large.pid)
         warm(large, many.bulk[: scale.cached])
         full = resident_bytes(large.pid)
-        small = stack.enter_context(few.server(folder / "small"))
-        warm(small, some)
-        silent = stack.enter_context(
-            many.server(
-                folder / "silent", "--unrecorded", "--phones-only", http_port=free_port(), https_port=0
+        small, silent = (
+            stack.enter_context(
+                place.server(
+                    folder / name, "--unrecorded", "--phones-only", http_port=free_port(), https_port=0
+                )
             )
+            for place, name in ((few, "small"), (many, "silent"))
         )
+        warm(small, some)
         warm(silent, walked)
         cases = [
             _case("few", small, some, folder=folder, scale=scale),

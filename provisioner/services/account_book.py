@@ -28,6 +28,11 @@ class AccountBook:
         self._next = 0
         self._configured = -1
 
+    @property
+    def held(self) -> int:
+        """How many accounts are kept."""
+        return len(self._accounts)
+
     async def open(self, session: AsyncSession, names: set[str]) -> dict[str, Account]:
         """The accounts with these names as they are now; unknown names are not in the answer."""
         configured = (await session.execute(_CONFIGURED)).scalar_one()

@@ -3,25 +3,21 @@
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import islice
-from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Integer, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import ProvisionerError
-from provisioner.model import Device, Fetch
-from provisioner.model.among import among, packed
+from provisioner.model import Fetch
 from provisioner.model.store import Store
-from provisioner.model.text import plain
 from provisioner.services.context import Actor, Context
 from provisioner.services.enrolment import find_device
+from provisioner.services.fetch_rows import Note, write_notes
 from provisioner.services.live import Change, Hub
 from provisioner.services.users import Page
 
@@ -41,26 +37,6 @@ REFUSED_AT_ONCE = 20
 STRANGERS_AT_ONCE = 200
 """The same for all unknown addresses together."""
 BATCH = 5_000
-
-
-class Note(NamedTuple):
-    """One request of a phone, as it happens. `at` is seconds since the epoch; `served` is empty unless a file went out."""
-
-    tenant_id: int | None
-    device_id: int | None
-    mac: str
-    at: float
-    source: str
-    method: str
-    path: str
-    agent: str
-    status: int
-    reason: str
-    detail: str
-    """JSON; "{}" when there is nothing to say."""
-    served: str
-    """SHA-256 of the body, hexadecimal."""
-    revision: int
 
 
 class FetchLog:
@@ -118,30 +94,10 @@ class FetchLog:
             self._hub.publish(Change("fetch", tenant_id, device_id))
 
     async def _write(self, notes: Sequence[Note]) -> set[tuple[int, int]]:
-        latest = {note.device_id: note for note in notes if note.device_id is not None}
-        served = {note.device_id: note for note in notes if note.device_id is not None and note.served}
         async with self._store.write() as session:
-            alive = await self._alive(session, latest)
-            rows = [
-                _row(note, sqlite=self._store.is_sqlite)
-                for note in notes
-                if note.device_id is None or note.device_id in alive
-            ]
-            connection = await session.connection()
-            for start in range(0, len(rows), 2_000):
-                await connection.exec_driver_sql(
-                    _INSERT_SQLITE if self._store.is_sqlite else _INSERT_POSTGRES, rows[start : start + 2_000]
-                )
+            alive = await write_notes(session, notes)
             await self._trim(session, [note.device_id or _STRANGERS for note in notes])
-            for statement, values in _sightings(latest, served, alive, sqlite=self._store.is_sqlite):
-                await connection.exec_driver_sql(statement, values)
-        return {(note.tenant_id or 0, note.device_id) for note in latest.values() if note.device_id in alive}
-
-    async def _alive(self, session: AsyncSession, device_ids: Collection[int]) -> set[int]:
-        if not device_ids:
-            return set()
-        wanted = packed(list(device_ids), is_sqlite=self._store.is_sqlite)
-        return set((await session.execute(_ALIVE[self._store.is_sqlite], wanted)).scalars())
+        return alive
 
     async def _trim(self, session: AsyncSession, written: Sequence[int]) -> None:
         """Every few hundred entries of one device (or of all strangers) the oldest of them go."""
@@ -209,51 +165,8 @@ async def prune_fetches(context: Context) -> int:
     return count
 
 
-_COLUMNS = "tenant_id, device_id, mac, at, source, method, path, agent, status, reason, detail, hash"
-_INSERT_SQLITE = f"INSERT INTO fetches ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - no value in it
-_INSERT_POSTGRES = f"INSERT INTO fetches ({_COLUMNS}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"  # noqa: S608
-
-
-_ALIVE = {
-    is_sqlite: select(Device.id).where(among(Device.id, Integer, is_sqlite=is_sqlite))
-    for is_sqlite in (True, False)
-}
 _BEYOND = 2**62
 """More than any id."""
-_NEW = """INSERT INTO sightings (device_id, seen_at, agent, served_at, served_hash, served_revision, seen_from)
-VALUES ({0}, {1}, {2}, {3}, {4}, {5}, {6}) ON CONFLICT (device_id) DO UPDATE SET """
-_SEEN_TOO = "seen_at = excluded.seen_at, agent = coalesce(nullif(excluded.agent, ''), sightings.agent)"
-_SERVED_TOO = (
-    "served_at = excluded.served_at, served_hash = excluded.served_hash, "
-    "served_revision = excluded.served_revision, seen_from = excluded.seen_from"
-)
-_SEEN = _NEW + _SEEN_TOO
-_SERVED = _NEW + _SERVED_TOO
-_BOTH = f"{_NEW}{_SEEN_TOO}, {_SERVED_TOO}"
-
-
-def _sightings(
-    latest: Mapping[int, Note], served: Mapping[int, Note], alive: AbstractSet[int], *, sqlite: bool
-) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """What is known of the devices now: mostly the last thing a phone did was to get its file."""
-    both = [
-        _sighting(note, sqlite=sqlite) for note in latest.values() if note.device_id in alive and note.served
-    ]
-    good = [
-        _sighting(note, sqlite=sqlite)
-        for device_id, note in served.items()
-        if device_id in alive and latest[device_id] is not note
-    ]
-    seen = [
-        _sighting(note, sqlite=sqlite)
-        for note in latest.values()
-        if note.device_id in alive and not note.served
-    ]
-    # what was served before something else happened stands first: a device's first row must not be without it
-    for statement, values in ((_BOTH, both), (_SERVED, good), (_SEEN, seen)):
-        if values:
-            marks = ["?" if sqlite else f"${number}" for number in range(1, len(values[0]) + 1)]
-            yield statement.format(*marks), values
 
 
 def _without_floods(notes: Sequence[Note]) -> list[Note]:
@@ -287,46 +200,3 @@ def _without_floods(notes: Sequence[Note]) -> list[Note]:
             else note._replace(detail=json.dumps({**json.loads(note.detail), "times": count}))
         )
     return kept
-
-
-def _row(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
-    path, agent = _printable(note.path), _printable(note.agent)
-    return (
-        *note[:3],
-        _moment(note.at, sqlite=sqlite),
-        note.source,
-        note.method,
-        path,
-        agent,
-        note.status,
-        note.reason,
-        note.detail,
-        note.served,
-    )
-
-
-def _sighting(note: Note, *, sqlite: bool) -> tuple[Any, ...]:
-    """What was seen, and what went out where to: a good address, for failures of strangers do not count as served."""
-    at, agent = _moment(note.at, sqlite=sqlite), _printable(note.agent)
-    if not note.served:
-        return (note.device_id, at, agent, None, "", 0, "")
-    return (note.device_id, at, agent, at, note.served, note.revision, note.source)
-
-
-def _moment(at: float, *, sqlite: bool) -> Any:
-    """As the database stores it: SQLite has text, to the microsecond."""
-    if not sqlite:
-        return datetime.fromtimestamp(at, UTC)
-    whole = int(at)
-    return f"{_second(whole)}.{int((at - whole) * 1e6):06d}"
-
-
-@lru_cache(maxsize=1_024)
-def _second(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-@lru_cache(maxsize=4_096)
-def _printable(text: str) -> str:
-    """Phones say the same names again and again."""
-    return plain(text, limit=200)

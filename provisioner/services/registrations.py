@@ -142,7 +142,7 @@ async def apply_events(
     context: Context, events: Sequence[RegistrationEvent], *, book: AccountBook | None = None
 ) -> int:
     """Apply events in one transaction; gives back how many concerned a known account."""
-    book = book or AccountBook()
+    book = AccountBook() if book is None else book
     async with context.store.change(REGISTRATIONS) as session:
         accounts = await book.open(session, {event.account for event in events})
         known = 0

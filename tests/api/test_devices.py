@@ -9,7 +9,8 @@ from provisioner.access.reasons import Reason
 from provisioner.model import Device, Line, Registration
 from provisioner.services.context import SYSTEM
 from provisioner.services.device_secrets import line_purpose
-from provisioner.services.fetch_log import FetchLog, Note
+from provisioner.services.fetch_log import FetchLog
+from provisioner.services.fetch_rows import Note
 from provisioner.services.phone_files import compose_device
 from tests.api.world import DEVICE_PASSWORD, ApiClient
 

@@ -7,6 +7,7 @@ import pytest
 
 from provisioner.clock import SteppedClock
 from provisioner.model import Registration, Tenant
+from provisioner.services.account_book import AccountBook
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.registrations import (
     RegistrationEvent,
@@ -38,8 +39,9 @@ class Line:
             values["expires_at"] = at + timedelta(seconds=300)
         return RegistrationEvent(**(values | fields))
 
-    async def hear(self, *events: RegistrationEvent) -> None:
-        await apply_events(self.context, events)
+    async def hear(self, *events: RegistrationEvent, book: AccountBook | None = None) -> int:
+        """`book`: what the process that is told keeps between batches."""
+        return await apply_events(self.context, events, book=book)
 
     async def row(self) -> Registration | None:
         return (await states_of(self.context, SYSTEM, device_ids=[self.device_id])).get(self.device_id)

@@ -11,7 +11,8 @@ from provisioner.model import Fetch, Sighting, Tenant
 from provisioner.services import fetch_log
 from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.enrolment import remove_device
-from provisioner.services.fetch_log import FetchLog, Note, list_fetches, list_strangers, prune_fetches
+from provisioner.services.fetch_log import FetchLog, list_fetches, list_strangers, prune_fetches
+from provisioner.services.fetch_rows import Note
 from provisioner.services.fetch_words import fetch_sentence
 from provisioner.services.refusals import list_refusals
 from tests.services.places import device_of

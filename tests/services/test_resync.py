@@ -16,7 +16,8 @@ from provisioner.model.store import touch
 from provisioner.registrar.check_sync import CheckSyncResult, Reach
 from provisioner.services import resync_rows, resyncs
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.fetch_log import FetchLog, Note
+from provisioner.services.fetch_log import FetchLog
+from provisioner.services.fetch_rows import Note
 from provisioner.services.live import Change
 from provisioner.services.pbx_connections import put_connection
 from provisioner.services.pbx_links import Errand, Links, Pbx

@@ -22,7 +22,7 @@ from provisioner.access.reasons import Reason
 from provisioner.clock import epoch_of
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
 from provisioner.profiles.manifest import FileRule
-from provisioner.services.fetch_log import Note
+from provisioner.services.fetch_rows import Note
 from provisioner.services.hints import take_hint
 from provisioner.services.phone_files import PhoneRecord
 from provisioner.web.listeners import BoundedRequestHandler

@@ -1,0 +1,116 @@
+"""The tables `fetches` and `sightings`, written for many requests of phones at once."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Integer, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from provisioner.model import Device, Fetch, Sighting
+from provisioner.model.among import among, packed
+from provisioner.model.bulk import insert_rows
+from provisioner.model.text import plain
+
+
+class Note(NamedTuple):
+    """One request of a phone, as it happens. `at` is seconds since the epoch; `served` is empty unless a file went out."""
+
+    tenant_id: int | None
+    device_id: int | None
+    mac: str
+    at: float
+    source: str
+    method: str
+    path: str
+    agent: str
+    status: int
+    reason: str
+    detail: str
+    """JSON; "{}" when there is nothing to say."""
+    served: str
+    """SHA-256 of the body, hexadecimal."""
+    revision: int
+
+
+_fetches: Final[Table] = Fetch.__table__  # type: ignore[assignment]  # declared as FromClause
+_sightings: Final[Table] = Sighting.__table__  # type: ignore[assignment]
+_FETCH: Final = (
+    "tenant_id", "device_id", "mac", "at", "source", "method", "path", "agent", "status", "reason", "detail", "hash",
+)  # fmt: skip
+_SIGHTING: Final = (
+    "device_id",
+    "seen_at",
+    "agent",
+    "served_at",
+    "served_hash",
+    "served_revision",
+    "seen_from",
+)
+_KNOWN: Final = "ON CONFLICT (device_id) DO UPDATE SET "
+_SEEN: Final = "seen_at = excluded.seen_at, agent = coalesce(nullif(excluded.agent, ''), sightings.agent)"
+_SERVED: Final = (
+    "served_at = excluded.served_at, served_hash = excluded.served_hash, "
+    "served_revision = excluded.served_revision, seen_from = excluded.seen_from"
+)
+_ALIVE: Final = {
+    is_sqlite: select(Device.id).where(among(Device.id, Integer, is_sqlite=is_sqlite))
+    for is_sqlite in (True, False)
+}
+
+
+async def write_notes(session: AsyncSession, notes: Sequence[Note]) -> set[tuple[int, int]]:
+    """Store what concerns nobody or a device that is still there; gives back those devices as (tenant, device)."""
+    latest = {note.device_id: note for note in notes if note.device_id is not None}
+    served = {note.device_id: note for note in notes if note.device_id is not None and note.served}
+    connection = await session.connection()
+    alive = await _alive(connection, latest)
+    rows = [_row(note) for note in notes if note.device_id is None or note.device_id in alive]
+    if rows:
+        await insert_rows(connection, _fetches, _FETCH, rows)
+    # mostly the last thing a phone did was to get its file; what was served before something else happened stands
+    # first, for a device's first row must not be without it
+    for changes, noted in (
+        (f"{_SEEN}, {_SERVED}", [note for note in latest.values() if note.served]),
+        (_SERVED, [note for device_id, note in served.items() if latest[device_id] is not note]),
+        (_SEEN, [note for note in latest.values() if not note.served]),
+    ):
+        sightings = [_sighting(note) for note in noted if note.device_id in alive]
+        if sightings:
+            await insert_rows(connection, _sightings, _SIGHTING, sightings, conflict=_KNOWN + changes)
+    return {(note.tenant_id or 0, device_id) for device_id, note in latest.items() if device_id in alive}
+
+
+async def _alive(connection: AsyncConnection, device_ids: Collection[int]) -> set[int]:
+    if not device_ids:
+        return set()
+    is_sqlite = connection.dialect.name == "sqlite"
+    found = await connection.execute(_ALIVE[is_sqlite], packed(list(device_ids), is_sqlite=is_sqlite))
+    return set(found.scalars())
+
+
+def _row(note: Note) -> list[Any]:
+    """In the order of `_FETCH`."""
+    return [
+        note.tenant_id, note.device_id, note.mac, _moment(note), note.source, note.method, _printable(note.path),
+        _printable(note.agent), note.status, note.reason, note.detail, note.served,
+    ]  # fmt: skip
+
+
+def _sighting(note: Note) -> list[Any]:
+    """What was seen, and what went out where to: a good address, for failures of strangers do not count as served."""
+    at, agent = _moment(note), _printable(note.agent)
+    if not note.served:
+        return [note.device_id, at, agent, None, "", 0, ""]
+    return [note.device_id, at, agent, at, note.served, note.revision, note.source]
+
+
+def _moment(note: Note) -> datetime:
+    return datetime.fromtimestamp(note.at, UTC)
+
+
+@lru_cache(maxsize=4_096)
+def _printable(text: str) -> str:
+    """Phones say the same names again and again."""
+    return plain(text, limit=200)

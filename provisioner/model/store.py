@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Row, Select, create_engine, event, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, create_engine, event, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,6 +31,17 @@ CHANNEL = "provisioner_changes"
 
 AnySelect = Select[*tuple[Any, ...]]
 AnyRow = Row[*tuple[Any, ...]]
+
+
+_counters: Any = Counter.__table__
+_TAKE = (
+    update(_counters)
+    .where(_counters.c.name == bindparam("counter"))
+    .values(value=_counters.c.value + 1)
+    .returning(_counters.c.value)
+)
+_NOTIFY = text("SELECT pg_notify(:channel, :counter)")
+_BEGIN, _BEGIN_IMMEDIATE = text("BEGIN"), text("BEGIN IMMEDIATE")
 
 
 class Quick(Protocol):
@@ -69,7 +80,7 @@ class Store:
         async with self._sessions() as session:
             with _named_failures():
                 if self.is_sqlite:  # its driver commits every statement by itself otherwise
-                    await session.execute(text("BEGIN"))
+                    await (await session.connection()).execute(_BEGIN)
                 yield session
 
     @asynccontextmanager
@@ -96,7 +107,7 @@ class Store:
         async with self._alone(), self._sessions() as session:
             with _named_failures():
                 if self.is_sqlite:
-                    await session.execute(text("BEGIN IMMEDIATE"))
+                    await (await session.connection()).execute(_BEGIN_IMMEDIATE)
                 async with _committing(session):
                     yield session
 
@@ -105,18 +116,13 @@ class Store:
         """A transaction that takes the next value of `counter` first (see `sequence`) and announces it when it commits."""
         try:
             async with self.write() as session:
-                taken = await session.execute(
-                    update(Counter)
-                    .where(Counter.name == counter)
-                    .values(value=Counter.value + 1)
-                    .returning(Counter.value)
-                )
+                connection = await session.connection()
+                taken = await connection.execute(_TAKE, {"counter": counter})
                 session.info["seq"] = taken.scalar_one()
                 yield session
                 if not self.is_sqlite:
-                    await session.execute(
-                        text("SELECT pg_notify(:channel, :counter)"), {"channel": CHANNEL, "counter": counter}
-                    )
+                    await session.flush()
+                    await connection.execute(_NOTIFY, {"channel": CHANNEL, "counter": counter})
         except asyncio.CancelledError:
             self.on_commit()  # it may have come when all was committed; looking once too often costs nothing
             raise

@@ -5,7 +5,7 @@ of devices and lines that of the configuration. A number that is not the one exp
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,8 @@ from provisioner.services.registration_words import Account
 
 CAPACITY: Final = 20_000
 """Accounts; about a kilobyte each."""
-_CONFIGURED: Final = select(Counter.value).where(Counter.name == CONFIGURATION)
+_counters: Any = Counter.__table__
+_CONFIGURED: Final = select(_counters.c.value).where(_counters.c.name == CONFIGURATION)
 
 
 class AccountBook:
@@ -35,7 +36,7 @@ class AccountBook:
 
     async def open(self, session: AsyncSession, names: set[str]) -> dict[str, Account]:
         """The accounts with these names as they are now; unknown names are not in the answer."""
-        configured = (await session.execute(_CONFIGURED)).scalar_one()
+        configured = (await (await session.connection()).execute(_CONFIGURED)).scalar_one()
         if sequence(session) != self._next or configured != self._configured:
             self._accounts.clear()
         self._next, self._configured = 0, configured  # worth nothing until it is closed

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from provisioner.errors import ProvisionerError
@@ -23,6 +23,19 @@ POLL_SECONDS = 0.1
 """How often SQLite's data_version is read (4 µs); far below the one second that an old file may live."""
 FALLBACK_SECONDS = 0.5
 """How often PostgreSQL is asked even when no notification came."""
+
+
+_SINCE: Any = bindparam("since")
+_COUNTERS = select(Counter.name, Counter.value)
+_DEVICES = select(Device.id, Device.tenant_id).where(Device.changed_seq > _SINCE)
+_GONE = select(Revocation.ref).where(Revocation.seq > _SINCE)
+_EVENTS = (
+    select(DirectoryEvent.tenant_id, func.max(DirectoryEvent.id))
+    .where(DirectoryEvent.id > _SINCE)
+    .group_by(DirectoryEvent.tenant_id)
+)
+_REGISTRATIONS = select(Registration.tenant_id, Registration.device_id).where(Registration.seq > _SINCE)
+"""Built once, because they are asked many times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,36 +128,21 @@ class ChangeFeed:
 
     async def _learn(self) -> None:
         async with self._store.read() as session:
-            now = dict((await session.execute(select(Counter.name, Counter.value))).all())
+            connection = await session.connection()
+            now = {row.name: row.value for row in await connection.execute(_COUNTERS)}
             since = self._seen[CONFIGURATION]
             if now[CONFIGURATION] > since:
-                devices = (
-                    await session.execute(
-                        select(Device.id, Device.tenant_id).where(Device.changed_seq > since)
-                    )
-                ).all()
-                gone = (
-                    (await session.execute(select(Revocation.ref).where(Revocation.seq > since)))
-                    .scalars()
-                    .all()
-                )
-                events = (
-                    await session.execute(
-                        select(DirectoryEvent.tenant_id, func.max(DirectoryEvent.id))
-                        .where(DirectoryEvent.id > self._last_event)
-                        .group_by(DirectoryEvent.tenant_id)
-                    )
-                ).all()
+                devices = (await connection.execute(_DEVICES, {"since": since})).all()
+                gone = (await connection.execute(_GONE, {"since": since})).scalars().all()
+                events = (await connection.execute(_EVENTS, {"since": self._last_event})).all()
                 self._seen[CONFIGURATION] = now[CONFIGURATION]
                 self._tell_devices(devices, gone)
                 self._tell_directory(events)
             since = self._seen[REGISTRATIONS]
             if now[REGISTRATIONS] > since:
-                rows = await session.execute(
-                    select(Registration.tenant_id, Registration.device_id).where(Registration.seq > since)
-                )
+                rows = await connection.execute(_REGISTRATIONS, {"since": since})
                 self._seen[REGISTRATIONS] = now[REGISTRATIONS]
-                changed = set(rows)
+                changed = {(row.tenant_id, row.device_id) for row in rows}
                 if self._directory is not None:
                     self._directory.forget_devices(device_id for _, device_id in changed)
                 for tenant_id, device_id in changed:

@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 
 from provisioner.errors import ProvisionerError, Unavailable
@@ -34,6 +35,11 @@ SETTLING_SECONDS = 0.2
 DRAIN_SECONDS = 30.0
 BREATHER = 200
 """After so many accounts others may run: a batch is worked on while phones wait for their files."""
+
+
+_EARLIEST: Final = select(func.min(Registration.until)).where(
+    Registration.state == RegistrationState.REGISTERED
+)
 
 
 class RegistrationQueue:
@@ -229,8 +235,9 @@ async def expire_due(context: Context) -> int:
     due = context.clock() - timedelta(seconds=context.settings.registration_grace)
     condition = (Registration.state == RegistrationState.REGISTERED) & (Registration.until <= due)
     async with context.store.read() as session:
-        if (await session.execute(select(Registration.line_id).where(condition).limit(1))).first() is None:
-            return 0
+        until = (await (await session.connection()).execute(_EARLIEST)).scalar_one_or_none()
+    if until is None or until > due:
+        return 0
     async with context.store.change(REGISTRATIONS) as session:
         result = await session.execute(
             update(Registration)
@@ -276,12 +283,7 @@ class ExpiryTimer:
 
     async def _seconds_to_next(self) -> float:
         async with self._context.store.read() as session:
-            statement = select(Registration.until).where(
-                Registration.state == RegistrationState.REGISTERED, Registration.until.is_not(None)
-            )
-            until = (
-                await session.execute(statement.order_by(Registration.until).limit(1))
-            ).scalar_one_or_none()
+            until = (await (await session.connection()).execute(_EARLIEST)).scalar_one_or_none()
         if until is None:
             return 60.0
         end = until + timedelta(seconds=self._context.settings.registration_grace)

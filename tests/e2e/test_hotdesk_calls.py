@@ -31,7 +31,7 @@ pytestmark = [
 
 DOMAIN = "acme.test"
 ANNA, BEN, CARL = "101", "102", "103"
-ANNA_PIN, BEN_PIN = "86420", "739105"
+ANNA_PIN, BEN_PIN = "86420", "7391058264"
 SITE_NUMBER = "0201234567"
 
 

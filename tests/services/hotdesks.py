@@ -26,7 +26,7 @@ from provisioner.services.users import create_user
 from tests.services.places import device_of, revision_of
 
 ANNA_PIN = "8642"
-BEN_PIN = "739105"
+BEN_PIN = "7391058264"
 WRONG_PIN = "5077"
 
 

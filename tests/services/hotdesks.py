@@ -25,7 +25,7 @@ from provisioner.services.hotdesk import Outcome, log_in_with_pin, set_device_ho
 from provisioner.services.users import create_user
 from tests.services.places import device_of, revision_of
 
-ANNA_PIN = "8642"
+ANNA_PIN = "8642097531"
 BEN_PIN = "7391058264"
 WRONG_PIN = "5077"
 

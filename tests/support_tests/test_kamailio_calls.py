@@ -22,7 +22,7 @@ pytestmark = [
 TOKEN = "canary-token"
 DOMAIN = "tenant1.test"
 ANNA, BEN, CARL, NOBODY = "devanna", "devben", "devcarl", "devnobody"
-PIN = "970613"
+PIN = "9706138425"
 
 
 def caller(

@@ -26,7 +26,7 @@ from tests.support.server import RunningServer
 from tests.web.phone.conftest import Desk
 from tests.web.phone.wire import Answer, Phone, basic
 
-PIN, WRONG = "48261", "59372"
+PIN, WRONG = "4826153907", "5937204816"
 HOSTILE = '<b>"O\'Neil" & ]]> </Name><x/>'
 
 

@@ -51,6 +51,7 @@ async def delete_rows(connection: AsyncConnection, table: Table, key: str, rows:
     await _run(connection, _delete(table, key, is_sqlite=is_sqlite), rows, is_sqlite=is_sqlite)
 
 
+@lru_cache(maxsize=4_096)
 def moment_text(moment: datetime) -> str:
     """A time as SQLite stores it: to the microsecond, so that texts compare as times do."""
     return moment.isoformat(" ", "microseconds")[:26]

@@ -77,7 +77,8 @@ class _Rows:
     new_words: Rows = field(default_factory=list)
     changed_words: Rows = field(default_factory=list)
     new_states: Rows = field(default_factory=list)
-    changed_states: Rows = field(default_factory=list)
+    renewed_states: Rows = field(default_factory=list)
+    """Those of which only the end is another: nearly all of a storm."""
     told_states: Rows = field(default_factory=list)
 
     def add(self, account: Account) -> None:
@@ -96,7 +97,7 @@ class _Rows:
         elif state.is_told:
             self.told_states.append([*values, self.seq, account.line_id])
         elif state.is_changed:
-            self.changed_states.append([*values, account.line_id])
+            self.renewed_states.append([state.until, account.line_id])
 
 
 def _newer(word: Kept) -> list[Any]:
@@ -120,7 +121,7 @@ async def save_accounts(session: AsyncSession, accounts: Iterable[Account]) -> N
         await update_rows(connection, _bindings, (*_NEWER, "id"), rows.changed_words)
     if rows.new_states:
         await insert_rows(connection, _registrations, (*_OWNER, *_STATE), rows.new_states)
-    if rows.changed_states:
-        await update_rows(connection, _registrations, (*_STATE, "line_id"), rows.changed_states)
+    if rows.renewed_states:
+        await update_rows(connection, _registrations, ("until", "line_id"), rows.renewed_states)
     if rows.told_states:
         await update_rows(connection, _registrations, (*_STATE, "seq", "line_id"), rows.told_states)

@@ -74,7 +74,10 @@ class Kept:
 
 @dataclass(slots=True)
 class State:
-    """What was concluded of an account: a row of `registrations`. `is_told`: open pages must learn of the change."""
+    """What was concluded of an account: a row of `registrations`.
+
+    `is_told`: open pages must learn of the change; without it nothing but `until` has changed.
+    """
 
     state: str
     since: datetime

@@ -23,7 +23,8 @@ from provisioner.services.users import Page
 
 log = structlog.get_logger()
 
-FLUSH_SECONDS = 0.25
+FLUSH_SECONDS = 0.5
+"""A note waits at most so long for the others of its batch."""
 TRIM_EVERY = 250
 _STRANGERS = 0
 CAPACITY = 50_000

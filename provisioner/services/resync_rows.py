@@ -119,6 +119,12 @@ async def revive(context: Context, device_ids: Collection[int], *, at: datetime)
     return bool(back)
 
 
+async def are_awaited(session: AsyncSession) -> bool:
+    """Whether some phone has not fetched what it was asked for, told or not."""
+    found = await session.execute(select(Resync.device_id).where(Resync.result != FETCHED).limit(1))
+    return found.first() is not None
+
+
 async def tenants_with_due(session: AsyncSession, now: datetime) -> Sequence[int]:
     rows = await session.execute(
         select(Resync.tenant_id).where(_due(now), ~_in_a_call(now)).distinct().order_by(Resync.tenant_id)

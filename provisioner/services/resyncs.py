@@ -30,6 +30,7 @@ from provisioner.services.resync_rows import (
     WAITING,
     Due,
     Whereabouts,
+    are_awaited,
     due_rows,
     note_outcome,
     revive,
@@ -72,11 +73,14 @@ class Resyncs:
         self._woken = asyncio.Event()
         self._fetched: set[int] = set()
         self._registered: set[int] = set()
+        self._is_quiet = False
+        """No phone is awaited: fetches and registrations, hundreds in a second, concern nobody here."""
         self._sending: set[asyncio.Task[None]] = set()
         self._writing: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
         """Look again now."""
+        self._is_quiet = False
         self._woken.set()
 
     async def run(self) -> None:
@@ -119,6 +123,9 @@ class Resyncs:
             except (BadSeal, KeyMissing) as error:  # this tenant's phones only
                 log.error("the password of a PBX cannot be read", tenant_id=tenant_id, why=error.type)  # noqa: TRY400 - a trace adds nothing
         async with context.store.read() as session:
+            is_awaiting = await are_awaited(session)
+            if not self._woken.is_set():  # else somebody was asked to fetch since this was read
+                self._is_quiet = not is_awaiting
             return await seconds_to_next(session, now, at_most=self._pace.gap if is_more else IDLE_SECONDS)
 
     async def finish(self) -> None:
@@ -148,6 +155,8 @@ class Resyncs:
     async def _listen(self, news: Subscription) -> None:
         while True:
             for change in await news.next():
+                if self._is_quiet:
+                    continue
                 if change.topic == "fetch":
                     self._fetched.add(change.device_id)
                 elif change.topic == "registration":

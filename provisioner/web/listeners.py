@@ -16,6 +16,7 @@ MAX_FIELD = 8_190
 MAX_HEADERS = 64
 LIMITS: dict[str, Any] = {
     "keepalive_timeout": IDLE_SECONDS,
+    "tcp_keepalive": False,  # an idle connection is closed long before the system would ask whether anybody is there
     "lingering_time": 2.0,
     "max_line_size": MAX_LINE,
     "max_field_size": MAX_FIELD,

@@ -12,16 +12,17 @@ _LEAST: Final = HttpVersion11
 
 
 class Ready(web.StreamResponse):
-    """200 for a client that keeps its connection; good for one request."""
+    """200 in HTTP/1.1; good for one request."""
 
-    def __init__(self, head: bytes, body: bytes) -> None:
+    def __init__(self, head: bytes, body: bytes, *, keep_alive: bool) -> None:
         super().__init__()
         self._head = head
         self._whole = body
+        self._stays = keep_alive
 
     @property
     def keep_alive(self) -> bool:
-        return True
+        return self._stays
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send it; ConnectionResetError when the client is gone. Waits while the client reads too slowly."""
@@ -40,18 +41,23 @@ class Ready(web.StreamResponse):
 def ready(
     request: web.BaseRequest, body: bytes, *, content_type: str, etag: str = "", cache_control: str = ""
 ) -> web.StreamResponse:
-    """A whole body with status 200; `etag` with its quotes. HEAD, HTTP/1.0 and closing clients get an ordinary answer."""
-    if request.method != "HEAD" and request.keep_alive and request.version == _LEAST:
-        head = _head(content_type, cache_control)
+    """A whole body with status 200; `etag` with its quotes. HEAD and HTTP/1.0 get an ordinary answer."""
+    if request.method != "HEAD" and request.version == _LEAST:
+        stays = request.keep_alive
+        head = _head(content_type, cache_control, stays)
         tag = f"ETag: {etag}\r\n" if etag else ""
-        return Ready(b"%b%bContent-Length: %d\r\n" % (head, tag.encode("ascii"), len(body)), body)
+        return Ready(
+            b"%b%bContent-Length: %d\r\n" % (head, tag.encode("ascii"), len(body)), body, keep_alive=stays
+        )
     headers = {"Content-Type": content_type, "ETag": etag, "Cache-Control": cache_control}
     return web.Response(body=body, headers={name: value for name, value in headers.items() if value})
 
 
 @lru_cache(maxsize=256)
-def _head(content_type: str, cache_control: str) -> bytes:
+def _head(content_type: str, cache_control: str, stays: bool) -> bytes:
     lines = ["HTTP/1.1 200 OK", f"Content-Type: {content_type}"]
+    if not stays:
+        lines.append("Connection: close")
     if cache_control:
         lines.append(f"Cache-Control: {cache_control}")
     if any(not line.isprintable() for line in lines):

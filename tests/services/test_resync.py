@@ -471,6 +471,36 @@ async def test_running_it_hears_of_fetches_and_stops_cleanly(place: Place) -> No
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_fetches_that_nobody_waits_for_are_not_looked_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A boot storm is hundreds of fetches a second; a phone that was asked meanwhile is missed by nobody."""
+    looked_up: list[set[int]] = []
+
+    async def settle(context: Context, device_ids: Iterable[int]) -> Any:
+        looked_up.append(set(device_ids))
+        return await resync_rows.settle(context, set(device_ids))
+
+    monkeypatch.setattr(resyncs, "settle", settle)
+    device = await place.phone()
+    running = asyncio.create_task(place.resyncs.run())
+    await asyncio.sleep(0.2)  # it has seen that nothing is to be done
+    for _ in range(5):
+        place.context.hub.publish(Change("fetch", place.tenant.id, device.id))
+        await asyncio.sleep(0.01)
+    assert looked_up == []
+    await place.change(device)
+    place.clock.advance(SETTLE)
+    place.resyncs.wake()
+    await until(lambda: place.links.told, what="the phone to be told")
+    await place.resyncs.finish()
+    await place.fetch(device)
+    await until(lambda: looked_up, what="its fetch to be noticed")
+    assert looked_up[0] == {device.id}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_password_that_cannot_be_read_holds_up_its_own_tenant_only(
     place: Place, other_tenant: Tenant
 ) -> None:

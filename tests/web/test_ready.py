@@ -83,6 +83,7 @@ async def test_who_asks_otherwise_gets_the_same_head_and_the_end_of_the_connecti
         assert (headers["content-length"], headers["etag"], headers["content-type"]) == (
             str(len(BODY)), '"abc"', "text/x",
         )  # fmt: skip
+        assert ("HTTP/1.0" in request_line) or headers["connection"] == "close"
         assert await reader.read() == (BODY if has_body else b"")
 
 
@@ -122,4 +123,4 @@ def test_a_header_of_two_lines_is_refused() -> None:
     from provisioner.web import ready as module
 
     with pytest.raises(ValueError, match="one line"):
-        module._head("text/x\r\nSet-Cookie: a=b", "")
+        module._head("text/x\r\nSet-Cookie: a=b", "", True)

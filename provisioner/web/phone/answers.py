@@ -79,10 +79,12 @@ def plain_file(body: bytes, content_type: str) -> web.Response:
 
 
 @lru_cache(maxsize=65_536)
-def peer_address(text: str) -> Address:
-    """A socket's peer as an address; IPv4 written as IPv6 becomes IPv4."""
-    address = ip_address(text.partition("%")[0])
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+def peer_address(text: str) -> tuple[Address, str]:
+    """A socket's peer as an address, and as text; IPv4 written as IPv6 becomes IPv4."""
+    address: Address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return address, str(address)
 
 
 def screen_page(page: Rendered) -> web.Response:

@@ -241,11 +241,11 @@ class PhoneDoor:
         peer = transport.get_extra_info("peername") if transport is not None else None
         tls = transport.get_extra_info("ssl_object") if transport is not None and self._is_tls else None
         der = tls.getpeercert(binary_form=True) if tls is not None else None
-        address = peer_address(peer[0] if peer else "::")
+        address, words = peer_address(peer[0] if peer else "::")
         shown = self._parts.trust.identify_der(der) if der else None
         facts = Connection(
             peer=address,
-            words=str(address),
+            words=words,
             certificate_mac=bytes.fromhex(shown.mac.digits) if shown and shown.mac else None,
             certificate_problem=shown.reason or None if shown and not shown.mac else None,
         )

@@ -85,7 +85,7 @@ async def test_the_token_policy_wants_the_devices_own_path(desk: Desk) -> None:
     await _policy(desk, "token")
     token = reveal(desk.server.context, desk.device, "token")
     assert (await desk.phone.ask(f"/p/t/{token}/{desk.device.mac}.xml")).status == 200
-    assert (await desk.phone.ask(f"/p/t/{token[:-1]}x/{desk.device.mac}.xml")).status == 401
+    assert (await desk.phone.ask(f"/p/t/{token[:-1]}~/{desk.device.mac}.xml")).status == 401
     assert (await desk.fetch()).status == 401
     other = await device_of(desk.server.context, desk.server.tenant, 2, policy="token")
     assert (await desk.phone.ask(f"/p/t/{token}/{other.mac}.xml")).status == 401
@@ -312,7 +312,7 @@ async def test_an_action_url_is_a_hint_with_a_log_entry(desk: Desk) -> None:
     token = reveal(desk.server.context, desk.device, "action_token")
     assert (await desk.phone.ask(f"/a/{token}/registered")).status == 200
     assert (await desk.phone.ask(f"/a/{token}/unheard-of")).status == 404
-    assert (await desk.phone.ask(f"/a/{token[:-1]}x/registered")).status == 404
+    assert (await desk.phone.ask(f"/a/{token[:-1]}~/registered")).status == 404
     (entry,) = await desk.log()
     assert (entry.reason, entry.path) == ("hint-registered", "/a/…/registered")
 

@@ -18,7 +18,6 @@ LARGEST: Final = 512 * 1024  # characters of one file: far more than any phone r
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML_SPECIAL = re.compile("[&<>\"'\t\n\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_XML_HARMLESS = re.compile("[ !#-%(-;=?-~]*")  # most values are, and this tells it in a third of the time
 _XML_ESCAPES = {
     "&": "&amp;",
     "<": "&lt;",
@@ -116,7 +115,12 @@ class XmlWriter(Writer):
         )
 
     def escape(self, text: str) -> str:
-        if _XML_HARMLESS.fullmatch(text):
+        # most values are harmless, and these look-ups tell it in a tenth of the time that an expression takes
+        if (
+            text.isascii()
+            and text.isprintable()
+            and not ("&" in text or "<" in text or ">" in text or '"' in text or "'" in text)
+        ):
             return text
         return _XML_SPECIAL.sub(lambda found: _XML_ESCAPES.get(found[0], ""), text)
 

@@ -1,6 +1,5 @@
 """The first fetch after a change: the device is read, composed, rendered and stored in memory."""
 
-import gc
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from statistics import median
 
 import uvloop
 
-from provisioner.app import make_gate
+from provisioner.app import make_gate, settle_garbage
 from provisioner.model.store import Store, touch
 from provisioner.services.change_feed import ChangedDevices
 from provisioner.services.context import Context
@@ -46,7 +45,7 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
 async def _figure(context: Context, member: Member, fetches: int) -> Figure:
     files = PhoneFiles(context, make_gate(context))
     await _fetch_after_change(context, files, member)
-    gc.collect()
+    settle_garbage()  # as the server does when it has started
     costs = [await _fetch_after_change(context, files, member) for _ in range(fetches)]
     typical = median(costs) * 1e3
     return Figure(

@@ -1,6 +1,5 @@
 """A hotdesk login by dialled code, from the PBX's question to the commit."""
 
-import gc
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from statistics import median
 
 import uvloop
 
+from provisioner.app import settle_garbage
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.enrolment import enrol
@@ -40,7 +40,7 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
     try:
         context = await open_context(settings, store=store)
         accounts, code = await _prepare(context)
-        gc.collect()
+        settle_garbage()  # as the server does when it has started
         costs = [await _log_in(context, accounts[turn % 2], code) for turn in range(scale.fetches)]
     finally:
         await store.close()

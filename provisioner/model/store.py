@@ -1,36 +1,30 @@
 """The database: engine, sessions and the order of changes. The same on SQLite and PostgreSQL."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Protocol
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, create_engine, event, select, text, update
+from sqlalchemy import bindparam, event, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from provisioner.errors import StorageFull, Unavailable
 from provisioner.model.device import Device
+from provisioner.model.quick import Quick, QuickPostgres, QuickSqlite
 from provisioner.model.server_state import Counter
 
 CONFIGURATION = "configuration"
 REGISTRATIONS = "registrations"
 CHANNEL = "provisioner_changes"
-
-
-AnySelect = Select[*tuple[Any, ...]]
-AnyRow = Row[*tuple[Any, ...]]
 
 
 _counters: Any = Counter.__table__
@@ -42,12 +36,6 @@ _TAKE = (
 )
 _NOTIFY = text("SELECT pg_notify(:channel, :counter)")
 _BEGIN, _BEGIN_IMMEDIATE = text("BEGIN"), text("BEGIN IMMEDIATE")
-
-
-class Quick(Protocol):
-    """Runs one statement, with the parameters by name, and gives all its rows."""
-
-    async def all(self, statement: AnySelect, **parameters: Any) -> Sequence[AnyRow]: ...
 
 
 class Store:
@@ -63,14 +51,13 @@ class Store:
         self.engine: AsyncEngine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writing = asyncio.Lock()
-        self._reader: Connection | None = None
+        self._reader: QuickSqlite | None = None
         self.on_commit: Callable[[], None] = _nobody
         """Called after every committed `change` of this process."""
 
     async def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
-            self._reader.engine.dispose()
             self._reader = None
         await self.engine.dispose()
 
@@ -93,13 +80,13 @@ class Store:
         with _named_failures():
             if self.is_sqlite:
                 if self._reader is None:
-                    self._reader = _sqlite_reader(self.url)
-                with _same_moment(self._reader):
-                    yield _QuickSqlite(self._reader)
+                    self._reader = QuickSqlite(self.url)
+                with self._reader.same_moment():
+                    yield self._reader
             else:
                 async with self.engine.connect() as plain:
                     connection = await plain.execution_options(isolation_level="REPEATABLE READ")
-                    yield _QuickPostgres(connection)
+                    yield QuickPostgres(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -207,44 +194,6 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
         raise cancelled
 
 
-@contextmanager
-def _same_moment(reader: Connection) -> Iterator[None]:
-    """One read transaction; blocks that overlap (a reader is shared by the process) share the first one's moment."""
-    reader.info["blocks"] = reader.info.get("blocks", 0) + 1
-    driver: Any = reader.connection.dbapi_connection  # begun and ended without SQLAlchemy's ceremony
-    try:
-        if reader.info["blocks"] == 1:
-            driver.execute("BEGIN")
-        yield
-    finally:
-        reader.info["blocks"] -= 1
-        if reader.info["blocks"] == 0:
-            driver.execute("ROLLBACK")
-
-
-class _QuickSqlite:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def all(self, statement: AnySelect, **parameters: Any) -> Sequence[AnyRow]:
-        return self._connection.execute(statement, parameters).all()
-
-
-class _QuickPostgres:
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def all(self, statement: AnySelect, **parameters: Any) -> Sequence[AnyRow]:
-        return (await self._connection.execute(statement, parameters)).all()
-
-
-def _sqlite_reader(url: URL) -> Connection:
-    engine = create_engine(
-        "sqlite://", creator=lambda: open_sqlite_reader(url), poolclass=StaticPool, hide_parameters=True
-    )
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-
 def _nobody() -> None: ...
 
 
@@ -295,13 +244,3 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
-
-
-def open_sqlite_reader(url: URL) -> sqlite3.Connection:
-    """A read-only connection for the phones' path: one indexed row costs microseconds and no thread."""
-    database = url.database or ""
-    connection = sqlite3.connect(
-        f"file:{quote(database)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5
-    )
-    connection.execute("PRAGMA query_only=ON")
-    return connection

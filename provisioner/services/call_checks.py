@@ -10,7 +10,7 @@ from provisioner.calling.forwarding import find_loop
 from provisioner.composition.catalogue import Catalogue
 from provisioner.errors import ForwardingLoop, InvalidSetting
 from provisioner.model import CallGroup, Menu, Schedule, User
-from provisioner.model.store import AnyRow, AnySelect
+from provisioner.model.quick import AnyRow, AnySelect
 from provisioner.services.forward_loops import FORWARDS, read_forwards
 
 MOST_NAMED: Final = 10

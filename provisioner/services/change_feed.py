@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from provisioner.errors import ProvisionerError
 from provisioner.model import Counter, Device, DirectoryEvent, Registration, Revocation
-from provisioner.model.store import CHANNEL, CONFIGURATION, REGISTRATIONS, Store, open_sqlite_reader
+from provisioner.model.quick import open_sqlite_reader
+from provisioner.model.store import CHANNEL, CONFIGURATION, REGISTRATIONS, Store
 from provisioner.services.live import Change, Hub
 
 log = structlog.get_logger()

@@ -28,7 +28,7 @@ from provisioner.model import (
     Tenant,
     User,
 )
-from provisioner.model.store import AnyRow, Quick
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.profiles.manifest import Model, Profile
 from provisioner.services.context import Context
 from provisioner.services.device_secrets import line_purpose, purpose

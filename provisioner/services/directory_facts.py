@@ -30,7 +30,7 @@ from provisioner.model import (
     Tenant,
     User,
 )
-from provisioner.model.store import AnyRow, Quick
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from provisioner.calling.forwarding import Edges, leads_back
 from provisioner.model import CallGroup, InternalNumber, Menu, PublicNumber, SettingValue
-from provisioner.model.store import AnyRow, Quick
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.services.directory_facts import spellings
 
 FORWARDS: Final = ("forward_always", "forward_busy", "forward_no_answer", "forward_unreachable")

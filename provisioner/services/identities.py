@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, or_, select
 from provisioner.calling.permissions import Owner, caller_id, internal_caller_id, may_call
 from provisioner.errors import NotFound
 from provisioner.model import Device, InternalNumber, Line, PublicNumber, SharedLine, Site, Tenant, User
-from provisioner.model.store import AnyRow, Quick
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context
 from provisioner.services.directory_facts import Values, read_values

@@ -20,7 +20,8 @@ from provisioner.model import (
     User,
     parse_outside_number,
 )
-from provisioner.model.store import AnyRow, AnySelect, touch
+from provisioner.model.quick import AnyRow, AnySelect
+from provisioner.model.store import touch
 from provisioner.model.text import is_plain
 from provisioner.services import directory_events, resync
 from provisioner.services.context import Actor, Context, audit

@@ -23,8 +23,9 @@ from provisioner.model import (
     User,
     UserKind,
 )
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.model.server_state import Counter
-from provisioner.model.store import CONFIGURATION, AnyRow, Quick, Store
+from provisioner.model.store import CONFIGURATION, Store
 from provisioner.services.context import Context
 
 REFERENCE: Final = "@"

@@ -28,7 +28,8 @@ from provisioner.model import (
     User,
     parse_extension,
 )
-from provisioner.model.store import AnyRow, AnySelect, touch_where
+from provisioner.model.quick import AnyRow, AnySelect
+from provisioner.model.store import touch_where
 
 CODE_SETTINGS: Final = (
     "pickup_code", "group_pickup_code", "hotdesk_code", "blind_transfer_code", "attended_transfer_code", "park_code", "retrieve_code",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.errors import BadInput, Conflict, InUse, NotFound
 from provisioner.model import CallGroup, InternalNumber, Menu, PublicNumber, User, parse_public_number
-from provisioner.model.store import AnyRow, AnySelect
+from provisioner.model.quick import AnyRow, AnySelect
 from provisioner.services import directory_events
 from provisioner.services.context import Actor, Context, audit
 from provisioner.services.internal_numbers import refuse_loop

@@ -19,7 +19,7 @@ from provisioner.calling.ring_plan import (
     rings_in,
 )
 from provisioner.errors import NotFound
-from provisioner.model.store import AnyRow, Quick
+from provisioner.model.quick import AnyRow, Quick
 from provisioner.services.context import Actor, Context
 from provisioner.services.directory_facts import (
     Destination,

@@ -9,7 +9,8 @@ from sqlalchemy.orm import aliased
 
 from provisioner.composition.line_keys import Mate
 from provisioner.model import Device, Line, SharedLine, SharedLineMember
-from provisioner.model.store import Quick, touch
+from provisioner.model.quick import Quick
+from provisioner.model.store import touch
 from provisioner.services import resync
 from provisioner.services.context import Context
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from provisioner.access.permissions import Role
 from provisioner.composition.key_types import KEY_TYPES
@@ -519,14 +519,14 @@ async def test_the_people_of_a_tenant_are_read_once_for_all_its_phones(
     )
     reads: list[int] = []
 
-    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def count(statement: str) -> None:
         if "users.department, users.kind" in statement:
             reads.append(1)
 
     await compose_device(context, SYSTEM, device_id=devices[0].id)
     reader = context.store._reader
     assert reader is not None
-    event.listen(reader.engine, "before_cursor_execute", count)
+    reader._connection.set_trace_callback(count)
     for device in devices:
         config = await compose_device(context, SYSTEM, device_id=device.id)
         assert config.keys[1].label == "P000"

@@ -21,6 +21,7 @@ from provisioner.errors import StorageFull, Unavailable
 from provisioner.model.device import Device
 from provisioner.model.quick import Quick, QuickPostgres, QuickSqlite
 from provisioner.model.server_state import Counter
+from provisioner.model.sqlite_driver import WholeConnection
 
 CONFIGURATION = "configuration"
 REGISTRATIONS = "registrations"
@@ -225,8 +226,11 @@ class _named_failures:  # noqa: N801 - used as a statement
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
     # hide_parameters, here and below: a failure is logged with its trace, where what was to be stored must not stand
+    async def connect() -> WholeConnection:
+        return await WholeConnection.open(url.database or "", patience=10)
+
     engine = create_async_engine(
-        url, pool_size=5, max_overflow=5, connect_args={"timeout": 10}, hide_parameters=True
+        url, pool_size=5, max_overflow=5, async_creator=connect, hide_parameters=True
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -1,7 +1,7 @@
 """From what is stored about one device to the PhoneConfig its vendor profile renders. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from provisioner.composition.catalogue import Catalogue
@@ -188,7 +188,7 @@ def _labelled(key: KeyConfig, settings: Mapping[str, Composed]) -> KeyConfig:
     code = settings["pickup_code"].value if key.type in {"blf", "pickup"} else ""
     needs_label = not key.label and key.type != "none" and key.target
     if needs_label or (code and not key.pickup_code):
-        return replace(key, label=key.label or key.target, pickup_code=key.pickup_code or code)
+        return key.worded(label=key.label or key.target, pickup_code=key.pickup_code or code)
     return key
 
 

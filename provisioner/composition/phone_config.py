@@ -109,6 +109,13 @@ class KeyConfig:
     shadowed: tuple["KeyConfig", ...] = ()
     """What weaker scopes have in the same slot, strongest first."""
 
+    def worded(self, *, label: str, pickup_code: str) -> "KeyConfig":
+        """The same key with these words. `replace` costs three times as much, and every phone has dozens of keys."""
+        return KeyConfig(
+            self.slot, self.module, self.type, self.target, label, self.line, pickup_code, self.origin, self.origin_label,
+            self.user_id, self.number_id, self.is_gone, self.range_id, self.shadowed,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,18 +25,30 @@ _FILE_OF: Mapping[str, str] = {
 } | {"models": "models.toml", "screens": "screens.toml"}
 
 
-class Profiles:
-    """Every vendor that could be loaded, ready to match and render; `broken` says why a folder could not."""
+class Compiled(NamedTuple):
+    """What one vendor's templates became."""
 
-    def __init__(self, profiles: Mapping[str, Profile], broken: Mapping[str, str]) -> None:
+    renderer: Renderer
+    bootstrap: Bootstrap
+
+
+class Profiles:
+    """Every vendor that could be loaded, ready to match and render; `broken` says why a folder could not.
+
+    `compiled`: those that were compiled before; the others are compiled here.
+    """
+
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        broken: Mapping[str, str],
+        compiled: Mapping[str, Compiled] | None = None,
+    ) -> None:
         self.all: Mapping[str, Profile] = profiles
         self.broken: Mapping[str, str] = broken
-        self.renderers: Mapping[str, Renderer] = {
-            name: Renderer(profile) for name, profile in profiles.items()
-        }
-        self.bootstraps: Mapping[str, Bootstrap] = {
-            name: Bootstrap(profile) for name, profile in profiles.items()
-        }
+        ready = {name: (compiled or {}).get(name) or _compile(profile) for name, profile in profiles.items()}
+        self.renderers: Mapping[str, Renderer] = {name: one.renderer for name, one in ready.items()}
+        self.bootstraps: Mapping[str, Bootstrap] = {name: one.bootstrap for name, one in ready.items()}
         self.screens: Mapping[str, ScreenWriter] = screen_writers(profiles)
         self._matcher = Matcher(profiles)
 
@@ -73,21 +85,38 @@ class Profiles:
 def load_profiles(folder: Path, *, settings: Collection[str]) -> Profiles:
     """All vendor folders of `folder`; `settings` are the names of the catalogue."""
     found: list[Profile] = []
+    compiled: dict[str, Compiled] = {}
     broken: dict[str, str] = {}
     folders = sorted(folder.iterdir()) if folder.is_dir() else []
     for vendor in folders:
         if not (vendor / "profile.toml").is_file():
             continue
         try:
-            found.append(load_profile(vendor, settings=settings))
+            profile = _load(vendor, settings=settings)
+            compiled[profile.id] = _compile(profile)  # once: it is most of what a start costs
         except ProfileBroken as error:
             broken[vendor.name] = error.detail
+        else:
+            found.append(profile)
     found.sort(key=lambda profile: (profile.order, profile.id))
-    return Profiles({profile.id: profile for profile in found}, broken)
+    return Profiles({profile.id: profile for profile in found}, broken, compiled)
 
 
 def load_profile(folder: Path, *, settings: Collection[str]) -> Profile:
     """One vendor folder, read, validated and proved to compile; ProfileBroken says which file and entry is wrong."""
+    profile = _load(folder, settings=settings)
+    _compile(profile)
+    return profile
+
+
+def _compile(profile: Profile) -> Compiled:
+    compiled = Compiled(Renderer(profile), Bootstrap(profile))
+    screen_writers({profile.id: profile})
+    Matcher({profile.id: profile})
+    return compiled
+
+
+def _load(folder: Path, *, settings: Collection[str]) -> Profile:
     values = _read(folder)
     try:
         profile = _PROFILE.validate_python(values)
@@ -96,10 +125,6 @@ def load_profile(folder: Path, *, settings: Collection[str]) -> Profile:
     if profile.id != folder.name:
         raise ProfileBroken(f'profile.toml: id "{profile.id}" is not the name of the folder')
     _know_settings(profile, settings)
-    Renderer(profile)
-    Bootstrap(profile)
-    screen_writers({profile.id: profile})
-    Matcher({profile.id: profile})
     return profile
 
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from types import MappingProxyType
 
@@ -192,3 +192,10 @@ def test_a_hotdesk_device_keeps_no_call_lists_unless_somebody_wants_them() -> No
     assert _assembled(STORED).settings["call_lists"].value is True
     wanted = replace(shared_desk, layers=[Layer("site", "Depot", {"call_lists": True})])
     assert _assembled(wanted).settings["call_lists"].value is True
+
+
+def test_a_key_with_other_words_is_the_same_key_in_everything_else() -> None:
+    below = KeyConfig(slot=9)
+    key = KeyConfig(2, 3, "blf", "101", "Anna", 4, "*8", "user", "Anna", 5, 6, True, 7, (below,))
+    assert key.worded(label="Ben", pickup_code="*9") == replace(key, label="Ben", pickup_code="*9")
+    assert all(getattr(key, field.name) != field.default for field in fields(KeyConfig))

@@ -22,7 +22,7 @@ CACHE = 512 * MIB
 
 
 def measure_growth(scale: Scale, folder: Path) -> Sequence[Figure]:
-    """One large and one small database; the large one a second time without recording."""
+    """One large and one small database without recording; the large one a second time with it."""
     few = Place.made(folder / "few", bulk=[SHORT], count=scale.few)
     many = Place.made(folder / "many", bulk=MIX, count=scale.fleet, cache_bytes=CACHE)
     some = few.bulk
@@ -92,16 +92,17 @@ def _recording(found: Mapping[str, Measured], walked: int) -> Figure:
 
 
 def _growth(found: Mapping[str, Measured], scale: Scale, walked: int) -> Figure:
-    growth = by_cost(found["few"], found["recorded"])
+    growth = by_cost(found["few"], found["unrecorded"])
     return Figure(
         name=f"growth from {scale.few} to {scale.fleet:,} devices",
-        ours=f"{scale.fleet:,} devices: {found['recorded']}",
+        ours=f"{scale.fleet:,} devices: {found['unrecorded']}",
         reference=f"{scale.few} devices: {found['few']}",
         ratio=f"{growth:.2f} × processor time per request",
         target="≤ 1.15 ×",
         is_met=growth <= 1.15,
         how=f"the same model; requests walk over all {scale.few} devices of the small database, and over {walked:,} devices of the large one whose files are in memory; "
-        "Basic checked, every fetch recorded",
+        "Basic checked. Neither is recorded, which the row above measures: of ten phones that ask hundreds of times a second the log keeps one entry with "
+        "a count, of many it keeps each, so that it would be compared with itself",
     )
 
 

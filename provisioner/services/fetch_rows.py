@@ -93,21 +93,23 @@ async def _alive(connection: AsyncConnection, device_ids: Collection[int]) -> se
 def _row(note: Note) -> list[Any]:
     """In the order of `_FETCH`."""
     return [
-        note.tenant_id, note.device_id, note.mac, _moment(note), note.source, note.method, _printable(note.path),
+        note.tenant_id, note.device_id, note.mac, _moment(note.at), note.source, note.method, _printable(note.path),
         _printable(note.agent), note.status, note.reason, note.detail, note.served,
     ]  # fmt: skip
 
 
 def _sighting(note: Note) -> list[Any]:
     """What was seen, and what went out where to: a good address, for failures of strangers do not count as served."""
-    at, agent = _moment(note), _printable(note.agent)
+    at, agent = _moment(note.at), _printable(note.agent)
     if not note.served:
         return [note.device_id, at, agent, None, "", 0, ""]
     return [note.device_id, at, agent, at, note.served, note.revision, note.source]
 
 
-def _moment(note: Note) -> datetime:
-    return datetime.fromtimestamp(note.at, UTC)
+@lru_cache(maxsize=8_192)
+def _moment(at: float) -> datetime:
+    """Each is written twice."""
+    return datetime.fromtimestamp(at, UTC)
 
 
 @lru_cache(maxsize=4_096)

@@ -21,7 +21,6 @@ from provisioner.model.store import Store
 from provisioner.pki.authority import Authority, PairFiles
 from provisioner.pki.tls import FailedHandshakes, server_context
 from provisioner.pki.trust import Trust, load_trust
-from provisioner.services.api_tokens import TokenBook
 from provisioner.services.audit_log import prune_audit
 from provisioner.services.change_feed import ChangedDevices, ChangeFeed
 from provisioner.services.context import Context
@@ -38,25 +37,14 @@ from provisioner.services.registrations import ExpiryTimer, RegistrationQueue
 from provisioner.services.resyncs import Resyncs
 from provisioner.services.watching import Watching
 from provisioner.settings import ServerSettings
-from provisioner.web.api.routes import add_api
-from provisioner.web.health import HEALTH
-from provisioner.web.identity import CONTEXT, DIRECTORY, DOORKEEPER, QUEUE, TOKENS
 from provisioner.web.listeners import listen_for_people, listen_for_phones
-from provisioner.web.pbx.fastagi import FastAgi
-from provisioner.web.pbx.front import Front
-from provisioner.web.pbx.routes import add_pbx
 from provisioner.web.phone.counters import DoorCounters
 from provisioner.web.phone.door import PhoneDoor
 from provisioner.web.phone.parts import DoorParts
-from provisioner.web.problems import problems
-from provisioner.web.status import PARTS, add_status
-from provisioner.web.ui.routes import add_ui, prepare_pages
 
 log = structlog.get_logger()
 
 JANITOR_SECONDS = 3_600.0
-MAX_ADMIN_BODY = 64 * 1024 * 1024
-"""The largest is a PBX's full state; doors set smaller limits of their own."""
 
 
 class Server:
@@ -181,8 +169,8 @@ class Server:
         self.doorkeeper = Doorkeeper(self.context)
         self.health = Health(self.context, trust, self.handshakes, self.fetches)
         await asyncio.to_thread(self.health.look_at_certificates)
-        await asyncio.to_thread(prepare_pages)  # phones are served meanwhile
-        app = admin_app(
+        people = await asyncio.to_thread(_load_people)  # phones are served meanwhile
+        app = people.admin_app(
             self.context,
             doorkeeper=self.doorkeeper,
             queue=self.queue,
@@ -202,11 +190,11 @@ class Server:
                 address=self.settings.admin_address,
                 port=self.settings.admin_port,
                 tls=tls,
-                front=lambda behind: Front(app, behind).handle,
+                front=lambda behind: people.Front(app, behind).handle,
             ),
         )
         if self.settings.fastagi_port:
-            self.fastagi = FastAgi(self.context)
+            self.fastagi = people.FastAgi(self.context)
             await self.fastagi.start()
             self._ports["fastagi"] = self.fastagi.port
         self._run("registrations", self.queue.run)
@@ -245,24 +233,12 @@ def settle_garbage() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def admin_app(
-    context: Context,
-    *,
-    doorkeeper: Doorkeeper,
-    queue: RegistrationQueue,
-    health: Health,
-    parts: DoorParts,
-    directory: PbxDirectory,
-) -> web.Application:
-    """The application of the admin listener: pages, REST, PBX door, status."""
-    app = web.Application(middlewares=[problems], client_max_size=MAX_ADMIN_BODY)
-    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
-    app[QUEUE], app[HEALTH], app[PARTS], app[DIRECTORY] = queue, health, parts, directory
-    add_status(app)
-    add_pbx(app)
-    add_api(app)
-    add_ui(app)
-    return app
+def _load_people() -> Any:
+    """The module of the admin listener's doors, with what its pages need."""
+    from provisioner.web import people  # noqa: PLC0415 - half of a start, and nothing that phones need
+
+    people.prepare_pages()
+    return people
 
 
 def make_gate(context: Context) -> Gate:

@@ -327,6 +327,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_fetches_device_id_devices"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_fetches_tenant_id_tenants"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fetches")),
     )
     with op.batch_alter_table("fetches", schema=None) as batch_op:

@@ -175,8 +175,7 @@ class Fetch(Base):
     __table_args__ = (Index("ix_fetches_device_at", "device_id", "at"),)
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    tenant_id: Mapped[int | None]
-    """Its device's; no foreign key of its own, for the device's says it all and is checked once."""
+    tenant_id: Mapped[int | None] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
     mac: Mapped[str] = mapped_column(String(12), default="")
     at: Mapped[datetime]

@@ -4,7 +4,7 @@ A phone has up to some hundred keys, most of them unused. Such a template reads 
 text depends on few things and is remembered for the next phone; the other keys are written together in one run.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -34,13 +34,24 @@ Texts = dict[OutputKey, str]
 class EachKey:
     """One compiled template for a key. `arguments` are names that the filter gives it; `needs` what else it reads.
 
+    `check` looks at the parsed template as it does at a file's own.
+
     ProfileBroken when it is not sound or reads more than plain facts of the key and the phone.
     """
 
-    def __init__(self, sandbox: Sandbox, name: str, source: str, *, arguments: Collection[str]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        name: str,
+        source: str,
+        *,
+        arguments: Collection[str],
+        check: Callable[[nodes.Template, str], None],
+    ) -> None:
         where = f"templates/{name}"
         try:
             tree = sandbox.parse(source, name)
+            check(tree, name)
             own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
             own |= {*sandbox.globals, *arguments}
             self.needs = frozenset(meta.find_undeclared_variables(tree) - own - {"key"})
@@ -62,7 +73,7 @@ class EachKey:
         self._texts: dict[tuple[Any, ...], Texts] = {}
 
     def write(self, context: Context, keys: Iterable[OutputKey], arguments: Mapping[str, Any]) -> Markup:
-        """The text of all keys in their order; MalformedOutputError when it gets too long."""
+        """The text of all keys in their order, without the end of the last line; MalformedOutputError when it gets too long."""
         given = context.parent  # of which the template gets nothing but what it was found to read
         names: dict[str, Any] = {**self._globals, **arguments}
         for name, owner, attribute in self._attributes:
@@ -77,7 +88,7 @@ class EachKey:
         constant = {key: text for key, text in written.items() if key.is_constant}
         if constant and len(texts) + len(constant) <= TEXTS:
             texts |= constant
-        return Markup(found)  # noqa: S704 - every value went through the writer
+        return Markup(found.removesuffix("\n"))  # noqa: S704 - every value went through the writer
 
     def _remembered(self, names: Mapping[str, Any], arguments: Mapping[str, Any]) -> Texts:
         """What is known for these circumstances; an empty, forgotten one when they cannot be compared."""

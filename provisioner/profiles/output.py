@@ -18,13 +18,12 @@ class Settings(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class RowShape:
-    """What is known of a row before its value is: `key` with LINE in it, and the XML around the value."""
+    """What is known of a row before its value is: `key` with LINE in it, and its XML up to the end of the opening tag."""
 
     key: str
     attributes: Mapping[str, Any]
     setting: str
     xml_head: str
-    xml_tail: str
 
 
 class OutputRow:

@@ -190,7 +190,11 @@ class LimitPlan:
 
     def __init__(self, sandbox: Sandbox, limits: Iterable[tuple[int, Limit]]) -> None:
         limits = list(limits)
-        self._listed = [limit for _, limit in limits if limit.values]
+        self._listed = [
+            (limit.setting, frozenset(map(map_key, limit.values)), limit.message)
+            for _, limit in limits
+            if limit.values
+        ]
         self._judged = [limit for _, limit in limits if limit.when]
         self._batch = Batch(
             sandbox,
@@ -204,7 +208,7 @@ class LimitPlan:
 
     def __call__(self, names: Mapping[str, Any]) -> list[str]:
         settings: Settings = names["settings"]
-        found = [limit.message for limit in self._listed if _is_listed(settings[limit.setting], limit)]
+        found = [message for name, listed, message in self._listed if _is_listed(settings[name], listed)]
         if self._judged:
             scope = {
                 **names,
@@ -215,8 +219,7 @@ class LimitPlan:
         return found
 
 
-def _is_listed(raw: Any, limit: Limit) -> bool:
-    listed = {map_key(value) for value in limit.values}
+def _is_listed(raw: Any, listed: frozenset[str]) -> bool:
     return any(map_key(item) in listed for item in (raw if isinstance(raw, list | tuple) else (raw,)))
 
 
@@ -232,4 +235,4 @@ def _shapes(row: Row, repetition: int) -> Iterator[RowShape]:
     attributes = "".join(f' {name}="{escape(as_text(value))}"' for name, value in row.attributes.items())
     for name in row.names:
         key = name.replace("{n}", str(repetition)).replace("{line}", LINE)
-        yield RowShape(key, row.attributes, row.setting, f"<{key}{MORE}{attributes}>", f"</{key}>\n")
+        yield RowShape(key, row.attributes, row.setting, f"<{key}{MORE}{attributes}")

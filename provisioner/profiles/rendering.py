@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from threading import Lock
 from typing import Any, Final
 
@@ -211,7 +212,7 @@ class Renderer:
     def _keys(
         self, plan: _Plan, names: Mapping[str, Any], placed: Iterable[tuple[int, KeyLike]]
     ) -> list[OutputKey]:
-        """Every slot of the phone and its modules in order, then the keys that are accepted beyond them."""
+        """Every slot of the phone and its modules in order, then those that only some sources know of."""
         lines = {line.position: line for line in names["lines"]}
 
         def shown(key: KeyLike) -> OutputKey:
@@ -221,12 +222,8 @@ class Renderer:
             return kind(names, key, line=None if key.type == "none" else lines.get(key.line))
 
         found = list(plan.cleared if plan.cleared is not None else map(shown, plan.empty_keys))
-        slots = len(found)
         for place, key in placed:
-            is_clear = key.type == "none" or key.type not in plan.key_types
-            if place >= slots:
-                found.append(shown(EmptyKey(key.slot, key.module) if is_clear else key))
-            elif not is_clear:
+            if key.type in plan.key_types:
                 found[place] = shown(key)
         return found
 
@@ -245,33 +242,29 @@ def _fill_lines(plan: _Plan, lines: Iterable[LineLike]) -> tuple[LineLike, ...]:
 
 
 def _place_keys(plan: _Plan, keys: Iterable[KeyLike]) -> tuple[list[tuple[int, KeyLike]], list[str]]:
-    """The keys that have a task with their places, in order, and sentences on those that cannot be shown.
-
-    Places beyond the model's slots are those of keys that its phones accept all the same, used or not.
-    """
-    model, warnings = plan.model, []
+    """The keys that have a task with their places, and sentences on those that cannot be shown."""
+    model = plan.model
     given: dict[tuple[int, int], KeyLike] = {}
     for key in keys:
         where = (key.module, key.slot)
-        if key.type != "none" or where in given or where not in plan.places:
-            given[where] = key
-    placed: list[tuple[int, KeyLike]] = []
-    beyond = len(plan.places)
-    for where, key in sorted(given.items(), key=lambda item: item[0]):
-        place = plan.places.get(where)
-        if place is not None:
-            placed.append((place, key))
-            continue
-        if key.module == 0 and model.keys < key.slot <= model.keys_accepted:
-            placed.append((beyond + key.slot, key))
         if key.type != "none":
-            warnings.append(f"{_name(key)}: the {model.label} has no such key")
-    placed.sort(key=lambda item: item[0])
-    for _, key in placed:
-        if key.type not in plan.key_types and key.type != "none":
+            given[where] = key
+        else:
+            given.pop(where, None)  # the last word on a slot counts
+    placed: list[tuple[int, KeyLike]] = []
+    missing: list[str] = []
+    unknown: list[str] = []
+    for where, key in sorted(given.items(), key=itemgetter(0)):
+        place = plan.places.get(where)
+        if place is None or (key.module == 0 and key.slot > model.keys):
+            missing.append(f"{_name(key)}: the {model.label} has no such key")
+        if place is None:
+            continue
+        placed.append((place, key))
+        if key.type not in plan.key_types:
             reason = plan.unsupported_keys.get(key.type, "this phone has no such key type")
-            warnings.append(f"{_name(key)} ({key.type}): {reason}")
-    return placed, warnings
+            unknown.append(f"{_name(key)} ({key.type}): {reason}")
+    return placed, missing + unknown
 
 
 def _name(key: KeyLike) -> str:
@@ -282,6 +275,7 @@ def _slots(model: Model) -> Iterator[EmptyKey]:
     yield from (EmptyKey(slot) for slot in range(1, model.keys + 1))
     for module in range(1, model.modules + 1):
         yield from (EmptyKey(slot, module) for slot in range(1, model.module_keys + 1))
+    yield from (EmptyKey(slot) for slot in range(model.keys + 1, model.keys_accepted + 1))
 
 
 def _conditions(profile: Profile) -> Iterator[str]:

@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from provisioner.profiles.output import MORE, OutputKey, OutputRow, OutputRows, RowShape, Settings
-from provisioner.profiles.writers import Writer, as_text
+from provisioner.profiles.writers import Writer, XmlWriter, as_text
 
 Rows = OutputRows | Iterable[OutputRow]
 
@@ -90,22 +90,16 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
     """The environment of all templates of one format: every printed value goes through the writer."""
 
     @pass_eval_context  # keeps literals in a template from being folded past the writer
-    def finalize(_context: EvalContext, value: Any) -> Markup:
-        return writer.finalize(value)
+    def finalize(_context: EvalContext, value: Any) -> str:
+        return escape(value) if type(value) is str else writer.finalize(value)
 
     escape = writer.escape
 
-    def element(shape: RowShape, value: Any) -> str:
-        text = escape(value if type(value) is str else as_text(value))
-        return f"{shape.xml_head}{text}{shape.xml_tail}"
-
-    def elements(rows: Rows, **attributes: Any) -> Markup:
-        """Rows as XML elements, named by their keys, with the row's attributes and those given here."""
-        more = "".join([f' {name}="{escape(as_text(value))}"' for name, value in attributes.items()])
-        return Markup(_text(rows, "elements", element).replace(MORE, more))  # noqa: S704 - escaped above
-
     def lines(rows: Rows, sign: str = " = ", **prefixes: Sequence[str]) -> Markup:
-        """Rows as `key = value` lines. A row with an attribute of `prefixes` gets a line for each of its prefixes."""
+        """Rows as `key = value` lines; a row with an attribute of `prefixes` gets a line for each of its prefixes.
+
+        As for every filter that writes lines, the last one's end is the template's.
+        """
 
         def line(shape: RowShape, value: Any) -> str:
             text = f"{shape.key}{sign}{escape(value if type(value) is str else as_text(value))}\n"
@@ -115,7 +109,8 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
             return text
 
         depends = (sign, *((name, *listed) for name, listed in prefixes.items()))
-        return Markup(_text(rows, depends, line))  # noqa: S704 - every value went through the writer
+        text = _text(rows, depends, line).removesuffix("\n")
+        return Markup(text)  # noqa: S704 - every value went through the writer
 
     sandbox = Sandbox(
         loader=DictLoader(templates),
@@ -126,8 +121,30 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
         cache_size=-1,
     )
     sandbox.code_generator_class = Generator
-    sandbox.filters |= {"elements": elements} if writer.suffix == "xml" else {"lines": lines}
+    sandbox.filters |= {"elements": _elements(writer)} if isinstance(writer, XmlWriter) else {"lines": lines}
     return sandbox
+
+
+def _elements(writer: XmlWriter) -> Callable[..., Markup]:
+    escape, escape_content = writer.escape, writer.escape_content
+
+    def elements(rows: Rows, level: int = 2, /, **attributes: Any) -> Markup:
+        """Rows as XML elements named by their keys, with the row's attributes and those given here.
+
+        Each stands in a line of its own, `level` deep.
+        """
+        margin = " " * level
+
+        def element(shape: RowShape, value: Any) -> str:
+            text = escape_content(value if type(value) is str else as_text(value))
+            end = f">{text}</{shape.key}>\n" if text else "/>\n"
+            return f"{margin}{shape.xml_head}{end}"
+
+        more = "".join([f' {name}="{escape(as_text(value))}"' for name, value in attributes.items()])
+        text = _text(rows, ("elements", level), element).removesuffix("\n")
+        return Markup(text.replace(MORE, more))  # noqa: S704 - every value went through the writer
+
+    return elements
 
 
 def _text(rows: Rows, name: Hashable, write: Callable[[RowShape, Any], str]) -> str:

@@ -28,7 +28,7 @@ KEYS = (
 )
 
 _FAST_ROWS = re.compile(r"\b(rows|line_rows\(line\)) \| (elements|lines)\b")
-_EACH = re.compile(r'\{\{ keys \| each\("([^"]+)"((?:, (\w+)=\3)*)\) -\}\}\n')
+_EACH = re.compile(r'\{\{ keys \| each\("([^"]+)"((?:, (\w+)=\3)*)\) \}\}\n')
 
 
 @pytest.fixture

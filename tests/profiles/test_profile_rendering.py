@@ -277,7 +277,7 @@ def test_a_row_with_an_attribute_is_written_once_for_each_of_its_prefixes(
         '[[rows]]\nkey = "b"\nconstant = "2"\n[[rows]]\nkey = "c"\nconstant = "3"\nattributes = { fixed = false }\n'
     )
     (folder / "templates" / "device.cfg.j2").write_text(
-        '{{ rows | lines(fixed=["x.", "\\r", ""]) }}{{ rows | lines("=", fixed=[]) }}', encoding="utf-8"
+        '{{ rows | lines(fixed=["x.", "\\r", ""]) }}\n{{ rows | lines("=", fixed=[]) }}', encoding="utf-8"
     )
     profiles = load_profiles(folder.parent, settings=catalogue)
     profile = profiles.all["tiny"]

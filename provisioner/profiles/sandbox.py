@@ -70,15 +70,24 @@ class Sandbox(ImmutableSandboxedEnvironment):
         readable = _READABLE.get(kind)
         if readable is not None and attribute in readable:
             return getattr(obj, attribute)
-        plain = self._plain.get(kind)
-        if plain is None:
-            plain = self._plain[kind] = is_dataclass(kind)
-        if plain and attribute[:1] != "_":
+        if self._is_plain(kind) and attribute[:1] != "_":
             try:
                 return getattr(obj, attribute)
             except AttributeError:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """As the sandbox does, with the same short way: filters such as `selectattr` look attributes up like this."""
+        if type(argument) is str and self._is_plain(type(obj)):
+            return self.getattr(obj, argument)
+        return super().getitem(obj, argument)
+
+    def _is_plain(self, kind: type) -> bool:
+        plain = self._plain.get(kind)
+        if plain is None:
+            plain = self._plain[kind] = is_dataclass(kind)
+        return plain
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """As the sandbox says, and for our own objects only what is meant for templates."""
@@ -91,7 +100,10 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
 
     @pass_eval_context  # keeps literals in a template from being folded past the writer
     def finalize(_context: EvalContext, value: Any) -> str:
-        return escape(value) if type(value) is str else writer.finalize(value)
+        kind = type(value)
+        if kind is str:
+            return escape(value)
+        return str(value) if kind is int else writer.finalize(value)
 
     escape = writer.escape
 

@@ -55,7 +55,7 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if type(value) is int or isinstance(value, int | float):  # the first is quickly told
         return str(value)
     if isinstance(value, list | tuple):
         return ",".join(as_text(item) for item in value)

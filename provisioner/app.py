@@ -21,21 +21,21 @@ from provisioner.model.store import Store
 from provisioner.pki.authority import Authority, PairFiles
 from provisioner.pki.tls import FailedHandshakes, server_context
 from provisioner.pki.trust import Trust, load_trust
-from provisioner.services.audit_log import prune_audit
 from provisioner.services.change_feed import ChangedDevices, ChangeFeed
 from provisioner.services.context import Context
-from provisioner.services.directory_answers import DirectoryAnswers, PbxDirectory
-from provisioner.services.directory_changes import prune_changes
-from provisioner.services.fetch_log import FetchLog, prune_fetches
-from provisioner.services.health import Health
-from provisioner.services.hotdesk_timer import HotdeskTimer, prune_hotdesk
-from provisioner.services.installation import ANCHOR_FACTS, open_context, server_certificates
-from provisioner.services.logins import Doorkeeper
-from provisioner.services.phone_files import PhoneFiles
-from provisioner.services.primary_watch import PrimaryWatch
-from provisioner.services.registrations import ExpiryTimer, RegistrationQueue
-from provisioner.services.resyncs import Resyncs
-from provisioner.services.watching import Watching
+from provisioner.services.directory.answers import DirectoryAnswers, PbxDirectory
+from provisioner.services.directory.changes import prune_changes
+from provisioner.services.files.fetch_log import FetchLog, prune_fetches
+from provisioner.services.files.phone_files import PhoneFiles
+from provisioner.services.hotdesk.timer import HotdeskTimer, prune_hotdesk
+from provisioner.services.operation.health import Health
+from provisioner.services.operation.installation import ANCHOR_FACTS, open_context, server_certificates
+from provisioner.services.pbx.resyncs import Resyncs
+from provisioner.services.people.audit_log import prune_audit
+from provisioner.services.people.logins import Doorkeeper
+from provisioner.services.registrations.primary_watch import PrimaryWatch
+from provisioner.services.registrations.ticks import ExpiryTimer, RegistrationQueue
+from provisioner.services.registrations.watching import Watching
 from provisioner.settings import ServerSettings
 from provisioner.web.listeners import listen_for_people, listen_for_phones
 from provisioner.web.phone.counters import DoorCounters

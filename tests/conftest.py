@@ -12,9 +12,9 @@ from blockbuster import BlockBuster, blockbuster_ctx
 
 from provisioner.clock import SteppedClock
 from provisioner.model import Tenant
-from provisioner.services import installation
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.tenants import create_tenant
+from provisioner.services.operation import installation
+from provisioner.services.people.tenants import create_tenant
 from tests.support.fixtures import postgres_cluster, postgres_url
 from tests.support.postgres import PostgresCluster
 from tests.support.server import copies, opened_context, prepared
@@ -80,7 +80,7 @@ def unblocked() -> Iterator[BlockBuster]:
                     "provisioner/model/quick.py", {"all", "same_moment", "open_sqlite_reader", "close"}
                 )
                 function.can_block_in("provisioner/services/change_feed.py", {"_read", "close"})
-            function.can_block_in("provisioner/services/health.py", {"_storage"})  # one statvfs
+            function.can_block_in("provisioner/services/operation/health.py", {"_storage"})  # one statvfs
             function.can_block_in("provisioner/access/passwords.py", {"close"})  # at the end of a process
             # the coverage tool's own lock, taken in whatever line a file is first traced at
             function.can_block_in("coverage/collector.py", {"lock_data"})

@@ -19,9 +19,9 @@ from sqlalchemy import text
 from provisioner.errors import RenderingFailed
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import get_settings
-from provisioner.services.enrolment import enrol, replace_device_password
-from provisioner.services.phone_files import compose_device
+from provisioner.services.devices.device_settings import get_settings
+from provisioner.services.devices.enrolment import enrol, replace_device_password
+from provisioner.services.files.phone_files import compose_device
 from provisioner.web.api.table import ENDPOINTS
 from provisioner.web.ui.routes import ROUTES
 from tests.support.canaries import (

@@ -12,7 +12,7 @@ from provisioner.errors import CannotStart, Conflict
 from provisioner.model import Mac
 from provisioner.pki.authority import Authority, PairFiles, ensure_server_certificates
 from provisioner.pki.certificate import facts_of, read_certificates
-from provisioner.services.installation import CERTIFICATES
+from provisioner.services.operation.installation import CERTIFICATES
 
 
 @click.group()

@@ -14,8 +14,8 @@ from provisioner.cli.work import Verb, Work, with_work
 from provisioner.errors import BadInput, CannotStart, Conflict, ProvisionerError
 from provisioner.model.migration import check_schema, migrate
 from provisioner.model.store import Store
-from provisioner.services.installation import KEY_RING
-from provisioner.services.secret_rotation import ring_status
+from provisioner.services.operation.installation import KEY_RING
+from provisioner.services.operation.secret_rotation import ring_status
 
 PAGES = 500
 """SQLite pages copied at once; the server works on between two portions."""

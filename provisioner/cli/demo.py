@@ -16,14 +16,14 @@ from provisioner.cli.phone import connector, trusting, virtual_phones
 from provisioner.cli.work import Work
 from provisioner.errors import Conflict
 from provisioner.model import Device, InternalNumber, ServerFact, Tenant
-from provisioner.services.api_tokens import create_token, list_tokens, revoke_token
 from provisioner.services.context import Context
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.enrolment import enrol
-from provisioner.services.installation import CERTIFICATES
-from provisioner.services.tenant_keys import tenant_by_key
-from provisioner.services.tenants import create_tenant
-from provisioner.services.users import create_user
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.operation.installation import CERTIFICATES
+from provisioner.services.people.api_tokens import create_token, list_tokens, revoke_token
+from provisioner.services.people.tenant_keys import tenant_by_key
+from provisioner.services.people.tenants import create_tenant
+from provisioner.services.people.users import create_user
 from provisioner.simulator.phone import VirtualPhone
 from provisioner.simulator.registrar import SimulatedRegistrar
 from provisioner.simulator.status import Phase, PhoneStatus

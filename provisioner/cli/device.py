@@ -13,8 +13,8 @@ from provisioner.cli.user import find_user_by
 from provisioner.cli.work import Verb, Work, site_option, tenant_option, with_work
 from provisioner.model import Mac, RegistrationState
 from provisioner.services.context import Context
-from provisioner.services.device_list import DeviceRow, list_devices
-from provisioner.services.enrolment import (
+from provisioner.services.devices.device_list import DeviceRow, list_devices
+from provisioner.services.devices.enrolment import (
     Enrolled,
     enrol,
     find_by_mac,
@@ -24,8 +24,8 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.tenants import get_tenant
-from provisioner.services.users import MAX_PAGE
+from provisioner.services.people.tenants import get_tenant
+from provisioner.services.people.users import MAX_PAGE
 
 _LIST = ("mac", "name", "model", "extension", "user", "site", "state")
 

@@ -7,8 +7,8 @@ import click
 from provisioner.cli.output import show_thing
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.model import Mac
-from provisioner.services.enrolment import find_by_mac
-from provisioner.services.resync_state import ResyncState, resync_now, resync_state
+from provisioner.services.devices.enrolment import find_by_mac
+from provisioner.services.pbx.resync_state import ResyncState, resync_now, resync_state
 
 
 @click.command(cls=Verb)

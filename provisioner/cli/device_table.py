@@ -12,9 +12,9 @@ import click
 from provisioner.cli.output import progress, show_done, show_rows, show_thing
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import BadInput
-from provisioner.services import imports
-from provisioner.services.import_table import read_text
-from provisioner.services.imports import ImportedDevice
+from provisioner.services.devices import imports
+from provisioner.services.devices.import_table import read_text
+from provisioner.services.devices.imports import ImportedDevice
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 _create_users = click.option("--create-users", is_flag=True, help="Make users that are named but not there.")

@@ -8,9 +8,9 @@ from provisioner.cli.output import show_rows
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.composition.phone_config import Composed, Origin
 from provisioner.services.context import Context
-from provisioner.services.device_settings import SECRET_SHOWN
-from provisioner.services.enrolment import find_by_mac
-from provisioner.services.phone_files import compose_device
+from provisioner.services.devices.device_settings import SECRET_SHOWN
+from provisioner.services.devices.enrolment import find_by_mac
+from provisioner.services.files.phone_files import compose_device
 
 
 @click.command(cls=Verb)

@@ -11,7 +11,7 @@ from provisioner.cli.tenant import given
 from provisioner.cli.user import find_user_by
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.model import CallGroup, Tenant
-from provisioner.services.call_groups import (
+from provisioner.services.calls.call_groups import (
     POLICIES,
     create_group,
     delete_group,
@@ -19,7 +19,7 @@ from provisioner.services.call_groups import (
     update_group,
 )
 from provisioner.services.context import Context
-from provisioner.services.users import get_user
+from provisioner.services.people.users import get_user
 
 _FIELDS = ("name", "policy", "is_queue", "rings", "wait", "overflow")
 

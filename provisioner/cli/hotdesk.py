@@ -10,10 +10,10 @@ from provisioner.cli.user import find_user_by
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import BadInput
 from provisioner.model import User
-from provisioner.services.assignment import put_line, set_primary
 from provisioner.services.context import Context
-from provisioner.services.enrolment import find_by_mac
-from provisioner.services.hotdesk import (
+from provisioner.services.devices.assignment import put_line, set_primary
+from provisioner.services.devices.enrolment import find_by_mac
+from provisioner.services.hotdesk.sessions import (
     Outcome,
     log_in,
     log_out,
@@ -22,7 +22,7 @@ from provisioner.services.hotdesk import (
     set_hotdesk,
     unlock_pin,
 )
-from provisioner.services.tenants import get_tenant
+from provisioner.services.people.tenants import get_tenant
 
 
 @click.group()

@@ -4,7 +4,7 @@ import click
 
 from provisioner.cli.output import show_thing
 from provisioner.cli.work import Verb, Work, with_work
-from provisioner.services.installation import Installed, install
+from provisioner.services.operation.installation import Installed, install
 from provisioner.settings import ServerSettings
 
 

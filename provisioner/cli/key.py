@@ -12,11 +12,11 @@ from provisioner.cli.work import Verb, Work, with_work
 from provisioner.composition.key_types import KEY_TYPES, RANGE_TYPES
 from provisioner.composition.phone_config import KeyConfig
 from provisioner.services.context import Context
-from provisioner.services.enrolment import find_by_mac
-from provisioner.services.function_keys import Range, change_keys, get_keys, get_ranges, put_ranges
-from provisioner.services.label_strips import label_strips, strip_page
-from provisioner.services.placed_keys import placed_keys
-from provisioner.services.tenants import get_tenant
+from provisioner.services.devices.enrolment import find_by_mac
+from provisioner.services.keys.function_keys import Range, change_keys, get_keys, get_ranges, put_ranges
+from provisioner.services.keys.label_strips import label_strips, strip_page
+from provisioner.services.keys.placed_keys import placed_keys
+from provisioner.services.people.tenants import get_tenant
 
 _module = click.option(
     "--module", type=click.IntRange(0, 6), default=0, help="Expansion module; without it the phone itself."

@@ -14,8 +14,8 @@ from provisioner.cli.work import Verb, Work, with_work
 from provisioner.errors import NotFound
 from provisioner.model import Login
 from provisioner.services.context import Context
-from provisioner.services.logins import LANGUAGES, Doorkeeper, list_logins, make_reset, set_blocked
-from provisioner.services.tenant_keys import tenant_by_key
+from provisioner.services.people.logins import LANGUAGES, Doorkeeper, list_logins, make_reset, set_blocked
+from provisioner.services.people.tenant_keys import tenant_by_key
 
 
 @click.group()

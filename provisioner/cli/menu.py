@@ -11,7 +11,7 @@ from provisioner.cli.tenant import given
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import BadInput
 from provisioner.model import Menu
-from provisioner.services.menus import create_menu, delete_menu, list_menus, update_menu
+from provisioner.services.calls.menus import create_menu, delete_menu, list_menus, update_menu
 
 _FIELDS = ("name", "greeting", "options", "timeout", "fallback", "tries")
 

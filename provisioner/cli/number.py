@@ -10,10 +10,8 @@ from provisioner.cli.tenant import given
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import NotFound
 from provisioner.model import Tenant
-from provisioner.services.call_groups import list_groups
-from provisioner.services.context import Context
-from provisioner.services.device_list import list_devices
-from provisioner.services.internal_numbers import (
+from provisioner.services.calls.call_groups import list_groups
+from provisioner.services.calls.internal_numbers import (
     KINDS,
     Number,
     create_number,
@@ -21,10 +19,12 @@ from provisioner.services.internal_numbers import (
     list_numbers,
     update_number,
 )
-from provisioner.services.menus import list_menus
-from provisioner.services.public_numbers import list_public_numbers
-from provisioner.services.shared_lines import list_shared_lines
-from provisioner.services.users import MAX_PAGE, list_users
+from provisioner.services.calls.menus import list_menus
+from provisioner.services.calls.public_numbers import list_public_numbers
+from provisioner.services.context import Context
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.people.users import MAX_PAGE, list_users
+from provisioner.services.shared_lines.shared_lines import list_shared_lines
 
 _COLUMNS = ("digits", "kind", "target", "label")
 

@@ -9,13 +9,13 @@ from provisioner.cli.output import show_done, show_thing
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import Unavailable
 from provisioner.model import PbxConnection
-from provisioner.services.pbx_connections import (
+from provisioner.services.pbx.connections import (
     delete_connection,
     get_connection,
     probe_connection,
     put_connection,
 )
-from provisioner.services.pbx_links import KINDS
+from provisioner.services.pbx.links import KINDS
 
 
 @click.group()

@@ -14,11 +14,11 @@ from provisioner.errors import BadInput, CannotStart, ProvisionerError
 from provisioner.model import Mac
 from provisioner.registrar.sip_digest import Credentials
 from provisioner.services.context import Context
-from provisioner.services.device_address import device_path
-from provisioner.services.device_list import list_devices
-from provisioner.services.enrolment import reveal
-from provisioner.services.installation import CERTIFICATES, PROFILES
-from provisioner.services.users import MAX_PAGE
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.devices.enrolment import reveal
+from provisioner.services.files.device_address import device_path
+from provisioner.services.operation.installation import CERTIFICATES, PROFILES
+from provisioner.services.people.users import MAX_PAGE
 from provisioner.simulator.dialect import Dialect, load_dialects
 from provisioner.simulator.fleet import Fleet, FleetProgress
 from provisioner.simulator.phone import VirtualPhone

@@ -14,7 +14,7 @@ from provisioner.profiles.cases import case_folders, write_case
 from provisioner.profiles.check import Finding, check_overlaps, check_profile
 from provisioner.profiles.loader import load_profile, load_profiles
 from provisioner.profiles.manifest import Profile
-from provisioner.services.installation import PROFILES
+from provisioner.services.operation.installation import PROFILES
 
 _folder_option = click.option(
     "--folder",

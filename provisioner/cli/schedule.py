@@ -12,7 +12,7 @@ from provisioner.cli.tenant import given
 from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import BadInput
 from provisioner.model import Schedule
-from provisioner.services.schedules import (
+from provisioner.services.calls.schedules import (
     create_schedule,
     delete_schedule,
     list_schedules,

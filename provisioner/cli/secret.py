@@ -5,8 +5,8 @@ import click
 from provisioner.cli.output import progress, show_rows, show_thing
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.errors import ProvisionerError
-from provisioner.services.installation import KEY_RING
-from provisioner.services.secret_rotation import ring_status, rotate
+from provisioner.services.operation.installation import KEY_RING
+from provisioner.services.operation.secret_rotation import ring_status, rotate
 
 
 @click.group()

@@ -13,7 +13,7 @@ from provisioner.cli.logs import log_to_stderr
 from provisioner.cli.output import show_thing
 from provisioner.cli.work import Verb, Work, stop_event
 from provisioner.cli.workers import Workers, watch_parent
-from provisioner.services.installation import KEY_RING, Installed, install
+from provisioner.services.operation.installation import KEY_RING, Installed, install
 from provisioner.settings import ServerSettings
 
 

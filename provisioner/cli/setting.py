@@ -12,8 +12,8 @@ from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.composition.catalogue import load_catalogue
 from provisioner.errors import BadInput
 from provisioner.services.context import Context
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.enrolment import find_by_mac
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.devices.enrolment import find_by_mac
 
 Command = Callable[..., Any]
 

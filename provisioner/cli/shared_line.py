@@ -11,16 +11,16 @@ from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import NotFound
 from provisioner.model import Tenant
 from provisioner.services.context import Context
-from provisioner.services.enrolment import find_by_mac
-from provisioner.services.shared_line_members import Wish
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import (
+from provisioner.services.devices.enrolment import find_by_mac
+from provisioner.services.shared_lines.members import Wish
+from provisioner.services.shared_lines.shared_lines import (
     create_shared_line,
     delete_shared_line,
     list_shared_lines,
     preset_boss_assistant,
     update_shared_line,
 )
+from provisioner.services.shared_lines.views import Shared
 
 _FIELDS = (
     "name", "number", "mode", "appearances", "is_barge_in", "is_barge_tone", "barge_tone_repeat", "is_private_hold", "account", "members",

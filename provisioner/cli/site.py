@@ -10,7 +10,7 @@ from provisioner.cli.work import Verb, Work, tenant_option, with_work
 from provisioner.errors import NotFound
 from provisioner.model import Site, Tenant
 from provisioner.services.context import Context
-from provisioner.services.tenants import create_site, delete_site, list_sites, update_site
+from provisioner.services.people.tenants import create_site, delete_site, list_sites, update_site
 
 _FIELDS = ("name", "address", "emergency_caller_id", "policy", "networks")
 

@@ -7,8 +7,8 @@ import click
 from provisioner.cli.output import show_done, show_rows, show_thing
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.model import Tenant
-from provisioner.services.tenant_keys import tenant_by_key
-from provisioner.services.tenants import create_tenant, delete_tenant, list_tenants, update_tenant
+from provisioner.services.people.tenant_keys import tenant_by_key
+from provisioner.services.people.tenants import create_tenant, delete_tenant, list_tenants, update_tenant
 
 _FIELDS = (
     "key",

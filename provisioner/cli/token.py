@@ -8,10 +8,10 @@ from provisioner.access.permissions import Role
 from provisioner.cli.output import show_done, show_rows, show_thing
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.model import ApiToken
-from provisioner.services.api_tokens import create_token, list_tokens, revoke_token
 from provisioner.services.context import Context
-from provisioner.services.tenant_keys import tenant_by_key
-from provisioner.services.tenants import list_tenants
+from provisioner.services.people.api_tokens import create_token, list_tokens, revoke_token
+from provisioner.services.people.tenant_keys import tenant_by_key
+from provisioner.services.people.tenants import list_tenants
 
 
 @click.group()

@@ -12,7 +12,7 @@ from provisioner.cli.work import Verb, Work, site_option, tenant_option, with_wo
 from provisioner.errors import BadInput, NotFound
 from provisioner.model import Tenant, User, UserKind
 from provisioner.services.context import Context
-from provisioner.services.users import (
+from provisioner.services.people.users import (
     MAX_PAGE,
     create_user,
     delete_user,

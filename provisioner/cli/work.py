@@ -16,9 +16,9 @@ from provisioner.errors import CannotStart
 from provisioner.model import Tenant
 from provisioner.model.store import Store
 from provisioner.services.context import Actor, Context
-from provisioner.services.installation import KEY_RING, open_context
-from provisioner.services.tenant_keys import tenant_by_key
-from provisioner.services.tenants import list_tenants
+from provisioner.services.operation.installation import KEY_RING, open_context
+from provisioner.services.people.tenant_keys import tenant_by_key
+from provisioner.services.people.tenants import list_tenants
 from provisioner.settings import ServerSettings, load_settings
 
 P = ParamSpec("P")

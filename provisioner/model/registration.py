@@ -36,7 +36,7 @@ class Registration(Base):
 
 
 class Binding(Base):
-    """The newest word of one call about one contact of an account (see services/registration_truth)."""
+    """The newest word of one call about one contact of an account (see services/registrations/truth.py)."""
 
     __tablename__ = "bindings"
     __table_args__ = (UniqueConstraint("line_id", "contact", "call_id"),)

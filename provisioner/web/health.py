@@ -2,6 +2,6 @@
 
 from aiohttp import web
 
-from provisioner.services.health import Health
+from provisioner.services.operation.health import Health
 
 HEALTH = web.AppKey("health", Health)

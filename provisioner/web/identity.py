@@ -8,11 +8,11 @@ from provisioner.access.permissions import Permission, require
 from provisioner.access.same_site import Crossing, crossing
 from provisioner.access.tokens import basic_token, bearer_token
 from provisioner.errors import Forbidden, Unauthenticated
-from provisioner.services.api_tokens import TokenBook
 from provisioner.services.context import Actor, Context
-from provisioner.services.directory_answers import PbxDirectory
-from provisioner.services.logins import Doorkeeper, LoggedIn, resume
-from provisioner.services.registrations import RegistrationQueue
+from provisioner.services.directory.answers import PbxDirectory
+from provisioner.services.people.api_tokens import TokenBook
+from provisioner.services.people.logins import Doorkeeper, LoggedIn, resume
+from provisioner.services.registrations.ticks import RegistrationQueue
 
 CONTEXT = web.AppKey("context", Context)
 DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)

@@ -6,12 +6,12 @@ phones need, and a further worker, which serves phones alone, never loads it.
 
 from aiohttp import web
 
-from provisioner.services.api_tokens import TokenBook
 from provisioner.services.context import Context
-from provisioner.services.directory_answers import PbxDirectory
-from provisioner.services.health import Health
-from provisioner.services.logins import Doorkeeper
-from provisioner.services.registrations import RegistrationQueue
+from provisioner.services.directory.answers import PbxDirectory
+from provisioner.services.operation.health import Health
+from provisioner.services.people.api_tokens import TokenBook
+from provisioner.services.people.logins import Doorkeeper
+from provisioner.services.registrations.ticks import RegistrationQueue
 from provisioner.web.api.routes import add_api
 from provisioner.web.health import HEALTH
 from provisioner.web.identity import CONTEXT, DIRECTORY, DOORKEEPER, QUEUE, TOKENS

@@ -9,9 +9,9 @@ from provisioner.access.reasons import Reason
 from provisioner.model import Device, Line, Registration
 from provisioner.services.context import SYSTEM
 from provisioner.services.device_secrets import line_purpose
-from provisioner.services.fetch_log import FetchLog
-from provisioner.services.fetch_rows import Note
-from provisioner.services.phone_files import compose_device
+from provisioner.services.files.fetch_log import FetchLog
+from provisioner.services.files.fetch_rows import Note
+from provisioner.services.files.phone_files import compose_device
 from tests.api.world import DEVICE_PASSWORD, ApiClient
 
 NEW: dict[str, Any] = {"profile": "generic", "model": "Generic", "mac": "02-00-00-00-30-01"}

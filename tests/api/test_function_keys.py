@@ -3,8 +3,8 @@
 from typing import Any
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.people.users import create_user
 from tests.api.world import DEVICE_PASSWORD, ApiClient
 
 

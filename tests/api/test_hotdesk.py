@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from provisioner.services import hotdesk_pins
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol
-from provisioner.services.hotdesk import log_in_with_pin
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.hotdesk import pins as hotdesk_pins
+from provisioner.services.hotdesk.sessions import log_in_with_pin
+from provisioner.services.people.users import create_user
 from tests.api.world import ApiClient
 
 

@@ -9,19 +9,19 @@ from aiohttp.test_utils import TestClient
 
 from provisioner.access.permissions import Role
 from provisioner.model import Login, SharedLine
-from provisioner.services.api_tokens import TokenBook, create_token
-from provisioner.services.call_groups import create_group
+from provisioner.services.calls.call_groups import create_group
+from provisioner.services.calls.internal_numbers import create_number
+from provisioner.services.calls.menus import create_menu
+from provisioner.services.calls.public_numbers import create_public_number
+from provisioner.services.calls.schedules import create_schedule
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import enrol
-from provisioner.services.internal_numbers import create_number
-from provisioner.services.logins import Doorkeeper
-from provisioner.services.menus import create_menu
-from provisioner.services.pbx_connections import put_connection
-from provisioner.services.public_numbers import create_public_number
-from provisioner.services.registrations import RegistrationQueue
-from provisioner.services.schedules import create_schedule
-from provisioner.services.tenants import create_site, create_tenant
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.pbx.connections import put_connection
+from provisioner.services.people.api_tokens import TokenBook, create_token
+from provisioner.services.people.logins import Doorkeeper
+from provisioner.services.people.tenants import create_site, create_tenant
+from provisioner.services.people.users import create_user
+from provisioner.services.registrations.ticks import RegistrationQueue
 from provisioner.web.api.routes import add_api
 from provisioner.web.identity import CONTEXT, DOORKEEPER, QUEUE, TOKENS
 from provisioner.web.problems import problems

@@ -8,10 +8,10 @@ from typing import TypeVar
 import aiohttp
 
 from provisioner.model.store import Store
-from provisioner.services.api_tokens import create_token
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.installation import open_context
-from provisioner.services.tenants import list_tenants
+from provisioner.services.operation.installation import open_context
+from provisioner.services.people.api_tokens import create_token
+from provisioner.services.people.tenants import list_tenants
 from provisioner.settings import ServerSettings
 from tests.bench.place import Place
 

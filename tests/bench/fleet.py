@@ -15,11 +15,11 @@ from provisioner.model import Device, Line, Sighting, Tenant
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import line_purpose, purpose
-from provisioner.services.enrolment import enrol
-from provisioner.services.function_keys import put_keys
-from provisioner.services.installation import install, open_context
-from provisioner.services.tenants import create_tenant
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.keys.function_keys import put_keys
+from provisioner.services.operation.installation import install, open_context
+from provisioner.services.people.tenants import create_tenant
+from provisioner.services.people.users import create_user
 from provisioner.settings import ServerSettings
 from tests.support.ports import free_port
 

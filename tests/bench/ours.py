@@ -10,8 +10,8 @@ from unittest.mock import patch
 import uvloop
 
 from provisioner.app import Server, settle_garbage
-from provisioner.services.fetch_log import FetchLog
-from provisioner.services.fetch_rows import Note
+from provisioner.services.files.fetch_log import FetchLog
+from provisioner.services.files.fetch_rows import Note
 from provisioner.settings import ServerSettings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.access.reasons import SENTENCES, Reason
-from provisioner.services.fetch_words import HINTS, SERVED, UNCHANGED
+from provisioner.services.files.fetch_words import HINTS, SERVED, UNCHANGED
 from provisioner.web.ui.words import STATES
 from tests.docs.pages import REPOSITORY, name
 

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 from provisioner.app import Server
 from provisioner.model.store import touch_where
-from provisioner.services import device_settings
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.imports import import_devices
-from provisioner.services.tenant_keys import tenant_by_key
+from provisioner.services.devices import device_settings
+from provisioner.services.devices.imports import import_devices
+from provisioner.services.people.tenant_keys import tenant_by_key
 from provisioner.settings import load_settings
 
 ROWS = 80

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.hotdesk import set_device_hotdesk, set_hotdesk
-from provisioner.services.users import create_user
+from provisioner.services.hotdesk.sessions import set_device_hotdesk, set_hotdesk
+from provisioner.services.people.users import create_user
 from tests.services.places import device_of
 from tests.support.asterisk import DIGITS, AsteriskCall
 from tests.support.ports import free_port

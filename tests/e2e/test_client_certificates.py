@@ -15,7 +15,7 @@ import pytest
 from provisioner.clock import SteppedClock, system_clock
 from provisioner.model import Mac
 from provisioner.pki.authority import Authority, Issued, PairFiles
-from provisioner.services.fetch_words import fetch_sentence
+from provisioner.services.files.fetch_words import fetch_sentence
 from tests.support.lab import Phone, fetches, register
 from tests.support.nginx import Nginx
 from tests.support.ports import free_port, loopback

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import update_device
-from provisioner.services.hotdesk import seat_of, set_device_hotdesk, set_hotdesk
-from provisioner.services.phone_files import compose_device
-from provisioner.services.tenants import create_site, update_tenant
+from provisioner.services.devices.enrolment import update_device
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.hotdesk.sessions import seat_of, set_device_hotdesk, set_hotdesk
+from provisioner.services.people.tenants import create_site, update_tenant
 from tests.support import sipp
 from tests.support.baresip import Baresip
 from tests.support.kamailio import Neighbours

@@ -14,13 +14,13 @@ from sqlalchemy import func, select
 
 from provisioner.model import DirectoryEvent, HotdeskSession, Line
 from provisioner.model.store import Store
-from provisioner.services.api_tokens import create_token
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol
-from provisioner.services.hotdesk import set_device_hotdesk, set_hotdesk
-from provisioner.services.installation import open_context
-from provisioner.services.tenants import create_tenant
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.hotdesk.sessions import set_device_hotdesk, set_hotdesk
+from provisioner.services.operation.installation import open_context
+from provisioner.services.people.api_tokens import create_token
+from provisioner.services.people.tenants import create_tenant
+from provisioner.services.people.users import create_user
 from provisioner.settings import ServerSettings
 from tests.e2e.test_two_nodes import Node
 from tests.support.server import prepared, server_settings

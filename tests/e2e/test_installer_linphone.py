@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import find_by_mac
+from provisioner.services.devices.enrolment import find_by_mac
 from tests.support.lab import Lab, lab
 from tests.support.linphone import Linphone, provisioned
 from tests.support.ports import loopback

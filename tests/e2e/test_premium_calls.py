@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from provisioner.services.call_groups import create_group
+from provisioner.services.calls.call_groups import create_group
+from provisioner.services.calls.internal_numbers import create_number
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.internal_numbers import create_number
-from provisioner.services.phone_files import compose_device
-from provisioner.services.tenants import update_tenant
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.people.tenants import update_tenant
 from tests.support import sipp
 from tests.support.lab import Lab, lab
 from tests.support.program import is_installed, until

@@ -16,8 +16,7 @@ from provisioner.composition.phone_config import KeyConfig
 from provisioner.model import Resync
 from provisioner.registrar.sip_digest import Credentials
 from provisioner.services.context import SYSTEM
-from provisioner.services.function_keys import put_keys
-from provisioner.services.hotdesk import (
+from provisioner.services.hotdesk.sessions import (
     Outcome,
     Result,
     log_in_with_pin,
@@ -25,8 +24,9 @@ from provisioner.services.hotdesk import (
     set_device_hotdesk,
     set_hotdesk,
 )
-from provisioner.services.pbx_connections import probe_connection, put_connection
-from provisioner.services.resync_state import Freshness, resync_now, resync_state
+from provisioner.services.keys.function_keys import put_keys
+from provisioner.services.pbx.connections import probe_connection, put_connection
+from provisioner.services.pbx.resync_state import Freshness, resync_now, resync_state
 from provisioner.simulator.phone import VirtualPhone
 from provisioner.simulator.status import Phase, PhoneStatus
 from tests.support.lab import DIALECTS, Lab, Phone, lab, phone_session

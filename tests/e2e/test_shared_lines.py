@@ -12,10 +12,10 @@ from provisioner.registrar.agent import Address, SipAgent
 from provisioner.registrar.sip import Request, Response, reply
 from provisioner.registrar.sip_digest import Credentials
 from provisioner.services.context import SYSTEM
-from provisioner.services.phone_files import compose_device
-from provisioner.services.shared_line_members import Wish
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import create_shared_line, update_shared_line
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.shared_lines.members import Wish
+from provisioner.services.shared_lines.shared_lines import create_shared_line, update_shared_line
+from provisioner.services.shared_lines.views import Shared
 from provisioner.simulator.call import CallRefused, Leg, open_call
 from provisioner.simulator.call_info import Lamp
 from provisioner.simulator.phone import VirtualPhone

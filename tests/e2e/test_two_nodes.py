@@ -13,11 +13,11 @@ import aiohttp
 import pytest
 
 from provisioner.model.store import Store
-from provisioner.services.api_tokens import create_token
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol
-from provisioner.services.installation import open_context
-from provisioner.services.tenants import create_tenant
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.operation.installation import open_context
+from provisioner.services.people.api_tokens import create_token
+from provisioner.services.people.tenants import create_tenant
 from provisioner.settings import ServerSettings
 from tests.support.lab import phone_session
 from tests.support.program import Program, until

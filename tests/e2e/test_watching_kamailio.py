@@ -12,9 +12,9 @@ from provisioner.registrar.agent import SipAgent
 from provisioner.registrar.sip import Request, sip_uri
 from provisioner.registrar.sip_digest import Credentials
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import remove_device
-from provisioner.services.phone_files import compose_device
-from provisioner.services.tenants import update_tenant
+from provisioner.services.devices.enrolment import remove_device
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.people.tenants import update_tenant
 from tests.support.door import Door
 from tests.support.kamailio import Kamailio, Site
 from tests.support.lab import Lab, Phone

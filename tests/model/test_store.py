@@ -18,7 +18,7 @@ from provisioner.model.store import (
     touch_where,
 )
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import update_device
+from provisioner.services.devices.enrolment import update_device
 from tests.services.places import device_of
 
 

@@ -317,7 +317,7 @@ def test_an_interval_below_a_day_is_spread_over_itself() -> None:
 
 
 def test_the_event_addresses_carry_the_token_an_event_the_server_knows_and_the_phones_variables() -> None:
-    from provisioner.services.hints import EVENTS
+    from provisioner.services.registrations.hints import EVENTS
 
     device = values(phone("D735"))
     names = ("action_log_on_url", "action_log_off_url", "action_reg_failed", "action_setup_url")

@@ -18,11 +18,11 @@ from provisioner.model import (
     Tenant,
     User,
 )
-from provisioner.services import hotdesk_pins
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import get_device
-from provisioner.services.hotdesk import Outcome, log_in_with_pin, set_device_hotdesk, set_hotdesk
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import get_device
+from provisioner.services.hotdesk import pins as hotdesk_pins
+from provisioner.services.hotdesk.sessions import Outcome, log_in_with_pin, set_device_hotdesk, set_hotdesk
+from provisioner.services.people.users import create_user
 from tests.services.places import device_of, revision_of
 
 ANNA_PIN = "8642097531"

@@ -7,9 +7,9 @@ import pytest
 
 from provisioner.clock import SteppedClock
 from provisioner.model import Registration, Tenant
-from provisioner.services.account_book import AccountBook
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.registrations import (
+from provisioner.services.registrations.account_book import AccountBook
+from provisioner.services.registrations.ticks import (
     RegistrationEvent,
     apply_events,
     states_of,

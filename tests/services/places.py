@@ -4,7 +4,7 @@ from typing import Any
 
 from provisioner.model import Device, Tenant
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import Enrolled, enrol, get_device
+from provisioner.services.devices.enrolment import Enrolled, enrol, get_device
 
 MODEL: dict[str, Any] = {"profile": "snom", "model": "D785"}
 GOOD_PASSWORD = "Blue-kettle-77"

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from provisioner.model import Tenant
-from provisioner.services import account_book, registrations
-from provisioner.services.account_book import AccountBook
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import remove_device, update_device
-from provisioner.services.registration_rows import load_accounts
-from provisioner.services.registrations import RegistrationEvent, apply_events, expire_due
+from provisioner.services.devices.enrolment import remove_device, update_device
+from provisioner.services.registrations import account_book
+from provisioner.services.registrations import ticks as registrations
+from provisioner.services.registrations.account_book import AccountBook
+from provisioner.services.registrations.rows import load_accounts
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events, expire_due
 from tests.services.lines import Line, line
 from tests.services.places import device_of
 

@@ -6,8 +6,8 @@ from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import BadInput, Forbidden, NotFound, StorageFull
 from provisioner.model import ApiToken, Tenant
-from provisioner.services.api_tokens import TokenBook, create_token, list_tokens, revoke_token
 from provisioner.services.context import SYSTEM, Actor, Context
+from provisioner.services.people.api_tokens import TokenBook, create_token, list_tokens, revoke_token
 
 
 async def test_a_token_stands_for_its_role_and_tenant(context: Context, tenant: Tenant) -> None:

@@ -6,12 +6,12 @@ from provisioner.access.permissions import Role
 from provisioner.composition.phone_config import LineKind
 from provisioner.errors import BadInput, Conflict, NotFound, TooManyDevices
 from provisioner.model import Device, Tenant, User, UserKind
-from provisioner.services.assignment import put_line, set_primary
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import get_device, remove_device, update_device
-from provisioner.services.phone_files import compose_device
-from provisioner.services.tenants import update_tenant
-from provisioner.services.users import create_user, get_user
+from provisioner.services.devices.assignment import put_line, set_primary
+from provisioner.services.devices.enrolment import get_device, remove_device, update_device
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.people.tenants import update_tenant
+from provisioner.services.people.users import create_user, get_user
 from tests.services.hotdesks import Office, office, quick_answers
 from tests.services.places import device_of, revision_of
 

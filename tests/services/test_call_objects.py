@@ -7,23 +7,23 @@ import pytest
 from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Conflict, ForwardingLoop, InUse, InvalidSetting, NotFound
 from provisioner.model import InternalNumber, Tenant, User
-from provisioner.services.call_groups import (
+from provisioner.services.calls.call_groups import (
     create_group,
     delete_group,
     get_group,
     list_groups,
     update_group,
 )
-from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.menus import create_menu, delete_menu, list_menus, update_menu
-from provisioner.services.schedules import (
+from provisioner.services.calls.menus import create_menu, delete_menu, list_menus, update_menu
+from provisioner.services.calls.schedules import (
     create_schedule,
     delete_schedule,
     list_schedules,
     update_schedule,
 )
-from provisioner.services.users import create_user
+from provisioner.services.context import SYSTEM, Actor, Context
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.people.users import create_user
 from tests.services.places import device_of, revision_of
 
 OFFICE: dict[str, Any] = {"weekly": [{"days": [1, 2, 3, 4, 5], "from": "09:00", "to": "17:30"}]}

@@ -11,10 +11,10 @@ from provisioner.model import Tenant
 from provisioner.model.store import Store
 from provisioner.services.change_feed import ChangedDevices, ChangeFeed
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import remove_device, update_device
-from provisioner.services.installation import open_context
+from provisioner.services.devices.enrolment import remove_device, update_device
 from provisioner.services.live import Change
-from provisioner.services.registrations import RegistrationEvent, apply_events
+from provisioner.services.operation.installation import open_context
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events
 from tests.services.places import device_of
 
 

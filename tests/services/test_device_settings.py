@@ -10,11 +10,11 @@ from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput, InvalidSetting, NotFound, UnknownModel
 from provisioner.model import Device, Tenant
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_settings import SECRET_SHOWN, get_settings, put_settings
-from provisioner.services.function_keys import get_keys, put_keys
-from provisioner.services.phone_files import compose_device, preview_files
-from provisioner.services.tenants import create_site
-from provisioner.services.users import create_user
+from provisioner.services.devices.device_settings import SECRET_SHOWN, get_settings, put_settings
+from provisioner.services.files.phone_files import compose_device, preview_files
+from provisioner.services.keys.function_keys import get_keys, put_keys
+from provisioner.services.people.tenants import create_site
+from provisioner.services.people.users import create_user
 from tests.services.places import device_of, revision_of
 
 

@@ -19,11 +19,9 @@ from provisioner.errors import (
     WeakPassword,
 )
 from provisioner.model import AuditEntry, Device, FunctionKey, Line, SettingValue, Tenant
-from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_address import device_path
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import (
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import (
     enrol,
     find_by_mac,
     get_device,
@@ -34,10 +32,12 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.function_keys import put_keys
-from provisioner.services.tenants import create_site, update_tenant
-from provisioner.services.usernames import propose_username
-from provisioner.services.users import create_user
+from provisioner.services.devices.usernames import propose_username
+from provisioner.services.files.device_address import device_path
+from provisioner.services.keys.function_keys import put_keys
+from provisioner.services.people.audit_log import list_audit
+from provisioner.services.people.tenants import create_site, update_tenant
+from provisioner.services.people.users import create_user
 from tests.services.places import GOOD_PASSWORD, MODEL, device_of, enrolled, mac, revision_of
 
 

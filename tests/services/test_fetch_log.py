@@ -8,12 +8,12 @@ from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import NotFound
 from provisioner.model import Fetch, Sighting, Tenant
-from provisioner.services import fetch_log
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import remove_device
-from provisioner.services.fetch_log import FetchLog, list_fetches, list_strangers, prune_fetches
-from provisioner.services.fetch_rows import Note
-from provisioner.services.fetch_words import fetch_sentence
+from provisioner.services.devices.enrolment import remove_device
+from provisioner.services.files import fetch_log
+from provisioner.services.files.fetch_log import FetchLog, list_fetches, list_strangers, prune_fetches
+from provisioner.services.files.fetch_rows import Note
+from provisioner.services.files.fetch_words import fetch_sentence
 from provisioner.services.refusals import list_refusals
 from tests.services.places import device_of
 

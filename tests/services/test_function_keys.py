@@ -12,9 +12,11 @@ from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput, KeyBeyondModel, KeyNotSupported, NotFound
 from provisioner.model import Device, InternalNumber, KeyRange, Menu, Tenant, User
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import remove_device
-from provisioner.services.function_keys import (
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import remove_device
+from provisioner.services.files.phone_files import compose_device, preview_files
+from provisioner.services.key_targets import showing
+from provisioner.services.keys.function_keys import (
     Range,
     change_keys,
     get_keys,
@@ -22,12 +24,10 @@ from provisioner.services.function_keys import (
     put_keys,
     put_ranges,
 )
-from provisioner.services.key_targets import showing
-from provisioner.services.label_strips import label_strips, strip_page
-from provisioner.services.phone_files import compose_device, preview_files
-from provisioner.services.placed_keys import Capability, PlacedKey, device_keys
-from provisioner.services.tenants import create_site, delete_site
-from provisioner.services.users import create_user, delete_user, update_user
+from provisioner.services.keys.label_strips import label_strips, strip_page
+from provisioner.services.keys.placed_keys import Capability, PlacedKey, device_keys
+from provisioner.services.people.tenants import create_site, delete_site
+from provisioner.services.people.users import create_user, delete_user, update_user
 from tests.services.places import device_of, revision_of
 
 

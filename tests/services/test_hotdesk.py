@@ -12,9 +12,10 @@ from provisioner.clock import SteppedClock
 from provisioner.errors import Conflict, Forbidden, NoHotdeskRight, NotFound, WeakPin
 from provisioner.model import Base, Tenant, User
 from provisioner.services.context import SYSTEM, Actor
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.enrolment import enrol, get_device, remove_device, update_device
-from provisioner.services.hotdesk import (
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.devices.enrolment import enrol, get_device, remove_device, update_device
+from provisioner.services.hotdesk.running_calls import note_call
+from provisioner.services.hotdesk.sessions import (
     Result,
     log_in,
     log_in_with_pin,
@@ -25,9 +26,8 @@ from provisioner.services.hotdesk import (
     set_hotdesk,
     unlock_pin,
 )
-from provisioner.services.running_calls import note_call
-from provisioner.services.tenants import update_tenant
-from provisioner.services.users import create_user, delete_user, get_user
+from provisioner.services.people.tenants import update_tenant
+from provisioner.services.people.users import create_user, delete_user, get_user
 from tests.services.hotdesks import (
     ANNA_PIN,
     BEN_PIN,

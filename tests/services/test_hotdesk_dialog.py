@@ -12,12 +12,13 @@ from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import BadInput, Conflict, NotFound, TooManyAttempts
 from provisioner.model import Device, HotdeskDialog, Tenant
-from provisioner.services import hotdesk_dialog, hotdesk_pins
 from provisioner.services.context import SYSTEM, Actor
-from provisioner.services.device_settings import put_settings
-from provisioner.services.hotdesk import Result
-from provisioner.services.hotdesk_dialog import Answer, begin, go_on, single
-from provisioner.services.prompts import load_prompts
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.hotdesk import dialog as hotdesk_dialog
+from provisioner.services.hotdesk import pins as hotdesk_pins
+from provisioner.services.hotdesk.dialog import Answer, begin, go_on, single
+from provisioner.services.hotdesk.prompts import load_prompts
+from provisioner.services.hotdesk.sessions import Result
 from tests.services.hotdesks import ANNA_PIN, BEN_PIN, WRONG_PIN, Office, line_of, office, quick_answers
 
 __all__ = ["office", "quick_answers"]

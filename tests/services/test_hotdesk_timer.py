@@ -10,13 +10,14 @@ from provisioner.access.permissions import Role
 from provisioner.clock import SteppedClock
 from provisioner.errors import BadInput, TooManyAttempts
 from provisioner.model import HotdeskDialog, HotdeskSession, PinFailure, RunningCall, Tenant
-from provisioner.services import hotdesk_timer, running_calls
 from provisioner.services.context import SYSTEM, Actor
-from provisioner.services.device_settings import put_settings
-from provisioner.services.hotdesk import log_out, seat_of
-from provisioner.services.hotdesk_dialog import begin
-from provisioner.services.hotdesk_timer import HotdeskTimer, log_out_due, prune_hotdesk
-from provisioner.services.running_calls import note_call
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.hotdesk import running_calls
+from provisioner.services.hotdesk import timer as hotdesk_timer
+from provisioner.services.hotdesk.dialog import begin
+from provisioner.services.hotdesk.running_calls import note_call
+from provisioner.services.hotdesk.sessions import log_out, seat_of
+from provisioner.services.hotdesk.timer import HotdeskTimer, log_out_due, prune_hotdesk
 from tests.services.hotdesks import WRONG_PIN, Office, line_of, office, quick_answers
 
 __all__ = ["office", "quick_answers"]

@@ -9,14 +9,14 @@ import pytest
 
 from provisioner.errors import ImportRefused
 from provisioner.model import Tenant
-from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.device_list import list_devices
-from provisioner.services.enrolment import enrol, find_by_mac, reveal
-from provisioner.services.import_table import MAX_CHARACTERS, MAX_ROWS, read_text
-from provisioner.services.imports import export_devices, import_devices, preview
-from provisioner.services.tenants import create_site, create_tenant
-from provisioner.services.users import create_user, list_users
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.devices.enrolment import enrol, find_by_mac, reveal
+from provisioner.services.devices.import_table import MAX_CHARACTERS, MAX_ROWS, read_text
+from provisioner.services.devices.imports import export_devices, import_devices, preview
+from provisioner.services.people.audit_log import list_audit
+from provisioner.services.people.tenants import create_site, create_tenant
+from provisioner.services.people.users import create_user, list_users
 from tests.support.server import opened_context
 
 GOOD = "Ab1!defghij"

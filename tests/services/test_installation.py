@@ -7,8 +7,8 @@ from provisioner.errors import CannotStart, DatabaseNotMigrated, DatabaseTooNew,
 from provisioner.model.store import Store
 from provisioner.secrets import KeyRing
 from provisioner.services.context import SYSTEM
-from provisioner.services.installation import KEY_RING, install, open_context
-from provisioner.services.tenants import create_tenant
+from provisioner.services.operation.installation import KEY_RING, install, open_context
+from provisioner.services.people.tenants import create_tenant
 from provisioner.settings import ServerSettings
 from tests.services.places import device_of
 from tests.support.server import opened_context, prepared

@@ -14,10 +14,7 @@ from provisioner.errors import (
     ProvisionerError,
 )
 from provisioner.model import CallGroup, Device, FunctionKey, InternalNumber, Menu, SharedLine, Tenant, User
-from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_graph import compose_parts, read_device, read_parts
-from provisioner.services.device_settings import put_settings
-from provisioner.services.internal_numbers import (
+from provisioner.services.calls.internal_numbers import (
     Number,
     create_number,
     delete_number,
@@ -25,14 +22,17 @@ from provisioner.services.internal_numbers import (
     list_numbers,
     update_number,
 )
-from provisioner.services.public_numbers import (
+from provisioner.services.calls.public_numbers import (
     assign_public_number,
     create_public_number,
     delete_public_number,
     list_public_numbers,
 )
-from provisioner.services.tenants import create_site
-from provisioner.services.users import create_user, public_numbers, update_user
+from provisioner.services.context import SYSTEM, Actor, Context
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.files.device_graph import compose_parts, read_device, read_parts
+from provisioner.services.people.tenants import create_site
+from provisioner.services.people.users import create_user, public_numbers, update_user
 from tests.services.places import device_of, revision_of
 
 

@@ -19,9 +19,9 @@ from provisioner.errors import (
     WeakPassword,
 )
 from provisioner.model import Login, Tenant
-from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.logins import (
+from provisioner.services.people.audit_log import list_audit
+from provisioner.services.people.logins import (
     Doorkeeper,
     delete_login,
     list_logins,

@@ -18,16 +18,16 @@ from provisioner.registrar.agent import Address, SipAgent, Timers
 from provisioner.registrar.check_sync import Reach
 from provisioner.registrar.sip import Request, Response, reply
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.pbx_connections import (
+from provisioner.services.operation.secret_rotation import rotate
+from provisioner.services.pbx.connections import (
     delete_connection,
     get_connection,
     opened,
     probe_connection,
     put_connection,
 )
-from provisioner.services.pbx_links import Errand, Links, Pbx, next_hop
-from provisioner.services.secret_rotation import rotate
-from provisioner.services.tenants import create_tenant
+from provisioner.services.pbx.links import Errand, Links, Pbx, next_hop
+from provisioner.services.people.tenants import create_tenant
 from tests.support.scripted import scripted
 from tests.support.server import opened_context
 

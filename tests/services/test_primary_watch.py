@@ -7,9 +7,9 @@ from sqlalchemy import select
 from provisioner.clock import SteppedClock
 from provisioner.model import Device, DirectoryEvent, Tenant, User
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.primary_watch import PrimaryWatch
-from provisioner.services.registrations import RegistrationEvent, apply_events
-from provisioner.services.users import create_user
+from provisioner.services.people.users import create_user
+from provisioner.services.registrations.primary_watch import PrimaryWatch
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events
 from tests.services.places import device_of
 
 

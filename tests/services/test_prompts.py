@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import BadInput
-from provisioner.services.prompts import LANGUAGES, load_prompts, prompt_language, prompt_texts
+from provisioner.services.hotdesk.prompts import LANGUAGES, load_prompts, prompt_language, prompt_texts
 
 TOP = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"\"(hotdesk-[a-z]+(?:-[a-z]+)*)\"")
@@ -14,7 +14,7 @@ def named_in_code() -> set[str]:
     """Prompt names in quotes, where calls are spoken to; those that are put together are named by the test."""
     package = TOP / "provisioner"
     sources = [
-        package / "services" / "hotdesk_dialog.py",
+        package / "services" / "hotdesk" / "dialog.py",
         *(package / "web" / "pbx").rglob("*.py"),
         TOP / "docker" / "kamailio" / "kamailio.cfg",
     ]
@@ -22,7 +22,7 @@ def named_in_code() -> set[str]:
 
 
 def test_every_prompt_the_code_names_has_a_text_in_every_language() -> None:
-    from provisioner.services.hotdesk_dialog import EXTENSION, PIN, PROMPTS
+    from provisioner.services.hotdesk.dialog import EXTENSION, PIN, PROMPTS
 
     used = set(PROMPTS.values()) | {f"hotdesk-enter-{asked.name}" for asked in (EXTENSION, PIN)}
     assert used <= set(load_prompts())

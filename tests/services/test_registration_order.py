@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from provisioner.model import Binding, Registration, RegistrationState
-from provisioner.services.registrations import (
+from provisioner.services.registrations.ticks import (
     Contact,
     RegistrationEvent,
 )

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from provisioner.access.permissions import Role
 from provisioner.errors import Unavailable
 from provisioner.model import Binding, Tenant
-from provisioner.services import registrations
 from provisioner.services.context import SYSTEM, Actor
-from provisioner.services.enrolment import remove_device, reveal
-from provisioner.services.hints import take_hint
-from provisioner.services.installation import open_context
-from provisioner.services.registrations import (
+from provisioner.services.devices.enrolment import remove_device, reveal
+from provisioner.services.operation.installation import open_context
+from provisioner.services.registrations import ticks as registrations
+from provisioner.services.registrations.hints import take_hint
+from provisioner.services.registrations.ticks import (
     Contact,
     ExpiryTimer,
     RegistrationQueue,
@@ -239,7 +239,7 @@ async def test_words_that_cannot_matter_any_more_are_forgotten(line: Line) -> No
 
 async def test_a_hint_fills_in_and_never_overrules_the_registrar(line: Line) -> None:
     async def hint(event: str) -> None:
-        from provisioner.services.enrolment import get_device
+        from provisioner.services.devices.enrolment import get_device
 
         device = await get_device(line.context, SYSTEM, device_id=line.device_id)
         assert (
@@ -268,7 +268,7 @@ async def test_a_hint_with_a_wrong_token_or_word_is_nothing(line: Line) -> None:
 
 
 async def test_a_phones_own_word_ends_by_itself(line: Line) -> None:
-    from provisioner.services.enrolment import get_device
+    from provisioner.services.devices.enrolment import get_device
 
     device = await get_device(line.context, SYSTEM, device_id=line.device_id)
     await take_hint(line.context, token=reveal(line.context, device, "action_token"), event="registered")

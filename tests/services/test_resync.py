@@ -14,19 +14,19 @@ from provisioner.errors import Conflict, NotFound
 from provisioner.model import Device, PbxConnection, Resync, RunningCall, Tenant
 from provisioner.model.store import touch
 from provisioner.registrar.check_sync import CheckSyncResult, Reach
-from provisioner.services import resync_rows, resyncs
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.fetch_log import FetchLog
-from provisioner.services.fetch_rows import Note
+from provisioner.services.files.fetch_log import FetchLog
+from provisioner.services.files.fetch_rows import Note
+from provisioner.services.files.phone_files import preview_files
 from provisioner.services.live import Change
-from provisioner.services.pbx_connections import put_connection
-from provisioner.services.pbx_links import Errand, Links, Pbx
-from provisioner.services.phone_files import preview_files
-from provisioner.services.registrations import Contact, RegistrationEvent, apply_events
-from provisioner.services.resync import SETTLE, ask
-from provisioner.services.resync_rows import NO_CONNECTION, NOT_REGISTERED, PAUSES
-from provisioner.services.resync_state import Freshness, resync_now, resync_state
-from provisioner.services.resyncs import Resyncs
+from provisioner.services.pbx import resync_rows, resyncs
+from provisioner.services.pbx.connections import put_connection
+from provisioner.services.pbx.links import Errand, Links, Pbx
+from provisioner.services.pbx.resync_rows import NO_CONNECTION, NOT_REGISTERED, PAUSES
+from provisioner.services.pbx.resync_state import Freshness, resync_now, resync_state
+from provisioner.services.pbx.resyncs import Resyncs
+from provisioner.services.registrations.ticks import Contact, RegistrationEvent, apply_events
+from provisioner.services.seats.resync import SETTLE, ask
 from tests.services.places import device_of
 from tests.support.program import until
 

@@ -9,13 +9,13 @@ from sqlalchemy import delete, select
 from provisioner.errors import NotFound
 from provisioner.model import Revocation, SettingValue, Tenant
 from provisioner.model.store import Store
-from provisioner.services.api_tokens import TokenBook, create_token, revoke_token
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import get_device, remove_device
-from provisioner.services.installation import open_context
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import get_device, remove_device
+from provisioner.services.operation.installation import open_context
+from provisioner.services.people.api_tokens import TokenBook, create_token, revoke_token
+from provisioner.services.people.tenants import create_tenant
 from provisioner.services.revocations import FILE, apply_revocations, is_revoked
-from provisioner.services.tenants import create_tenant
 from tests.services.places import device_of
 from tests.support.server import opened_context, prepared
 

@@ -22,11 +22,11 @@ from provisioner.model import (
     User,
 )
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.device_settings import put_settings
-from provisioner.services.registrations import RegistrationEvent, apply_events
-from provisioner.services.ring_plans import ring_plan
-from provisioner.services.tenants import update_tenant
-from provisioner.services.users import create_user, update_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.directory.ring_plans import ring_plan
+from provisioner.services.people.tenants import update_tenant
+from provisioner.services.people.users import create_user, update_user
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events
 from tests.services.places import device_of
 
 

@@ -8,15 +8,15 @@ from sqlalchemy import update
 
 from provisioner.model import Device, Line
 from provisioner.secrets import KeyRing
-from provisioner.services import secret_rotation
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import SEALED_DEVICE_COLUMNS, line_purpose
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import enrol, get_device, replace_device_password, reveal
-from provisioner.services.installation import KEY_RING, open_context
-from provisioner.services.phone_files import compose_device
-from provisioner.services.secret_rotation import ring_status, rotate
-from provisioner.services.tenants import create_tenant
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import enrol, get_device, replace_device_password, reveal
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.operation import secret_rotation
+from provisioner.services.operation.installation import KEY_RING, open_context
+from provisioner.services.operation.secret_rotation import ring_status, rotate
+from provisioner.services.people.tenants import create_tenant
 from tests.support.server import opened_context
 
 

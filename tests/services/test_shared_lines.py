@@ -20,12 +20,12 @@ from provisioner.model import (
     Tenant,
 )
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import get_device, remove_device, update_device
-from provisioner.services.function_keys import put_keys
-from provisioner.services.phone_files import compose_device
-from provisioner.services.shared_line_members import Wish
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import (
+from provisioner.services.devices.enrolment import get_device, remove_device, update_device
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.keys.function_keys import put_keys
+from provisioner.services.people.users import create_user
+from provisioner.services.shared_lines.members import Wish
+from provisioner.services.shared_lines.shared_lines import (
     create_shared_line,
     delete_shared_line,
     get_shared_line,
@@ -33,7 +33,7 @@ from provisioner.services.shared_lines import (
     preset_boss_assistant,
     update_shared_line,
 )
-from provisioner.services.users import create_user
+from provisioner.services.shared_lines.views import Shared
 from tests.services.places import device_of, revision_of
 
 SOFTPHONE: dict[str, Any] = {"profile": "generic", "model": "Linphone"}

@@ -5,13 +5,12 @@ import pytest
 from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Conflict, Forbidden, InUse, InvalidPolicy, NotFound
 from provisioner.model import Device, Site, Tenant
-from provisioner.services.api_tokens import create_token
-from provisioner.services.audit_log import list_audit
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.enrolment import enrol, get_device, remove_device
-from provisioner.services.revocations import is_revoked
-from provisioner.services.tenants import (
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.devices.enrolment import enrol, get_device, remove_device
+from provisioner.services.people.api_tokens import create_token
+from provisioner.services.people.audit_log import list_audit
+from provisioner.services.people.tenants import (
     create_site,
     create_tenant,
     delete_site,
@@ -23,7 +22,8 @@ from provisioner.services.tenants import (
     update_site,
     update_tenant,
 )
-from provisioner.services.users import create_user
+from provisioner.services.people.users import create_user
+from provisioner.services.revocations import is_revoked
 
 
 async def _device(context: Context, tenant: Tenant, mac: str = "000413000001", **fields: Any) -> Device:

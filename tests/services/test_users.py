@@ -4,12 +4,12 @@ from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Conflict, ExtensionTaken, InUse, NotFound
 from provisioner.model import Tenant
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.device_list import count_states, list_devices
-from provisioner.services.enrolment import update_device
-from provisioner.services.tenants import create_site
-from provisioner.services.user_devices import devices_of_users
-from provisioner.services.user_names import find_by_name
-from provisioner.services.users import (
+from provisioner.services.devices.device_list import count_states, list_devices
+from provisioner.services.devices.enrolment import update_device
+from provisioner.services.devices.user_devices import devices_of_users
+from provisioner.services.people.tenants import create_site
+from provisioner.services.people.user_names import find_by_name
+from provisioner.services.people.users import (
     create_user,
     delete_user,
     get_user,

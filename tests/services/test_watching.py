@@ -13,13 +13,18 @@ from provisioner.errors import BadInput, Forbidden, Unavailable
 from provisioner.model import Device, Tenant
 from provisioner.registrar.reg_event import Contact
 from provisioner.registrar.watcher import OnState
-from provisioner.services import watching as watching_module
 from provisioner.services.change_feed import ChangeFeed
 from provisioner.services.context import SYSTEM, Actor, Context
-from provisioner.services.enrolment import enrol, remove_device
-from provisioner.services.registrations import RegistrationEvent, RegistrationQueue, expire_due, states_of
-from provisioner.services.tenants import create_tenant, update_tenant
-from provisioner.services.watching import Target, Watching, event_of, registrar_address
+from provisioner.services.devices.enrolment import enrol, remove_device
+from provisioner.services.people.tenants import create_tenant, update_tenant
+from provisioner.services.registrations import watching as watching_module
+from provisioner.services.registrations.ticks import (
+    RegistrationEvent,
+    RegistrationQueue,
+    expire_due,
+    states_of,
+)
+from provisioner.services.registrations.watching import Target, Watching, event_of, registrar_address
 from tests.support.program import until
 
 PHONE = "sip:d@192.0.2.51:5060"

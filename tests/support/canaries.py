@@ -14,14 +14,14 @@ from typing import Any
 import structlog
 
 from provisioner.model import Device
-from provisioner.services.api_tokens import NewApiToken, create_token
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import line_purpose
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import enrol, replace_device_password, reveal, update_device
-from provisioner.services.logins import Doorkeeper, make_reset
-from provisioner.services.tenants import create_site
-from provisioner.services.users import create_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import enrol, replace_device_password, reveal, update_device
+from provisioner.services.people.api_tokens import NewApiToken, create_token
+from provisioner.services.people.logins import Doorkeeper, make_reset
+from provisioner.services.people.tenants import create_site
+from provisioner.services.people.users import create_user
 from tests.support.server import RunningServer
 
 MAC, TOKEN_MAC = "000413CAFE01", "805EC0CAFE02"

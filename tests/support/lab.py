@@ -12,13 +12,13 @@ import aiohttp
 
 from provisioner.model import Fetch, Registration
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import Enrolled, enrol
-from provisioner.services.fetch_log import list_fetches
-from provisioner.services.onboarding import onboarding
-from provisioner.services.phone_files import compose_device
-from provisioner.services.registrations import states_of
-from provisioner.services.users import create_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import Enrolled, enrol
+from provisioner.services.devices.onboarding import onboarding
+from provisioner.services.files.fetch_log import list_fetches
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.people.users import create_user
+from provisioner.services.registrations.ticks import states_of
 from provisioner.simulator.dialect import load_dialects
 from tests.support.kamailio import Kamailio, Neighbours, Site
 from tests.support.program import ProgramError, until

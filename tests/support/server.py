@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from provisioner.clock import Clock, system_clock
 from provisioner.model import Tenant
 from provisioner.model.store import Store
-from provisioner.services.api_tokens import create_token
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.installation import Installed, install, open_context
-from provisioner.services.tenants import create_tenant
+from provisioner.services.operation.installation import Installed, install, open_context
+from provisioner.services.people.api_tokens import create_token
+from provisioner.services.people.tenants import create_tenant
 from provisioner.settings import ServerSettings
 from tests.support.ports import free_port
 

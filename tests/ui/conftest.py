@@ -10,11 +10,11 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from aiohttp.test_utils import TestServer
 
 from provisioner.access.passwords import PeoplesPasswords
-from provisioner.services.api_tokens import TokenBook
 from provisioner.services.change_feed import ChangedDevices, ChangeFeed
 from provisioner.services.context import Context
-from provisioner.services.health import Finding, Health
-from provisioner.services.logins import Doorkeeper
+from provisioner.services.operation.health import Finding, Health
+from provisioner.services.people.api_tokens import TokenBook
+from provisioner.services.people.logins import Doorkeeper
 from provisioner.web.health import HEALTH
 from provisioner.web.identity import CONTEXT, DOORKEEPER, TOKENS
 from provisioner.web.problems import problems

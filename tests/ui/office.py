@@ -19,11 +19,11 @@ from provisioner.model.store import Store
 from provisioner.profiles.loader import Profiles, load_profiles
 from provisioner.secrets import KeyRing
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import enrol
+from provisioner.services.devices.enrolment import enrol
 from provisioner.services.live import Hub
-from provisioner.services.registrations import RegistrationEvent, apply_events
-from provisioner.services.tenants import create_site, create_tenant
-from provisioner.services.users import create_user
+from provisioner.services.people.tenants import create_site, create_tenant
+from provisioner.services.people.users import create_user
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events
 from provisioner.settings import ServerSettings
 
 PROFILES = Path(__file__).parents[2] / "vendor_profiles"

@@ -2,10 +2,10 @@ import html
 import re
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_list import list_devices
-from provisioner.services.device_settings import get_settings
-from provisioner.services.enrolment import get_device, reveal
-from provisioner.services.users import get_user
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.devices.device_settings import get_settings
+from provisioner.services.devices.enrolment import get_device, reveal
+from provisioner.services.people.users import get_user
 from tests.ui.conftest import Site
 from tests.ui.office import DEVICE_PASSWORD
 

@@ -7,11 +7,11 @@ import re
 import pytest
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import enrol, get_device
-from provisioner.services.hotdesk import log_in, seat_of, set_device_hotdesk, set_hotdesk
-from provisioner.services.tenants import update_tenant
-from provisioner.services.users import create_user, get_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import enrol, get_device
+from provisioner.services.hotdesk.sessions import log_in, seat_of, set_device_hotdesk, set_hotdesk
+from provisioner.services.people.tenants import update_tenant
+from provisioner.services.people.users import create_user, get_user
 from tests.ui.conftest import Site
 
 PIN = "48261"

@@ -4,9 +4,9 @@ import html
 
 from provisioner.composition.key_types import KEY_KINDS
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import update_device
-from provisioner.services.function_keys import get_keys, get_ranges
-from provisioner.services.users import delete_user, update_user
+from provisioner.services.devices.enrolment import update_device
+from provisioner.services.keys.function_keys import get_keys, get_ranges
+from provisioner.services.people.users import delete_user, update_user
 from provisioner.web.ui.key_words import IN_ERRORS, TYPES
 from tests.ui.conftest import Site
 

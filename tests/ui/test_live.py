@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import ClientResponse
 
 from provisioner.services.live import Change, Hub
-from provisioner.services.registrations import apply_events
+from provisioner.services.registrations.ticks import apply_events
 from tests.ui.conftest import Site
 from tests.ui.office import registered
 

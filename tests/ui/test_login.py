@@ -4,7 +4,7 @@ import pytest
 from aiohttp import CookieJar
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.logins import make_reset
+from provisioner.services.people.logins import make_reset
 from tests.ui.conftest import Site
 from tests.ui.office import PASSWORD
 

@@ -4,8 +4,8 @@ import re
 import pytest
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_list import list_devices
-from provisioner.services.enrolment import reveal
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.devices.enrolment import reveal
 from tests.ui.conftest import Site
 
 NEW = "/t/acme/devices/new"

@@ -7,9 +7,9 @@ from sqlalchemy import insert, update
 
 from provisioner.model import Resync, Sighting
 from provisioner.services.context import SYSTEM
-from provisioner.services.pbx_connections import get_connection, put_connection
-from provisioner.services.phone_files import preview_files
-from provisioner.services.resync_rows import NOT_REGISTERED
+from provisioner.services.files.phone_files import preview_files
+from provisioner.services.pbx.connections import get_connection, put_connection
+from provisioner.services.pbx.resync_rows import NOT_REGISTERED
 from tests.ui.conftest import Site
 
 BUTTON = "Send the new configuration now"

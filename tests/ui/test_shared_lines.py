@@ -4,8 +4,8 @@ import html
 import re
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import list_shared_lines
+from provisioner.services.shared_lines.shared_lines import list_shared_lines
+from provisioner.services.shared_lines.views import Shared
 from tests.ui.conftest import Site
 
 ANNA, BRAM = "Anna's desk (00:04:13:AA:00:01)", "Bram's desk (00:15:65:AA:00:02)"

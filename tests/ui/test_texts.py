@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.services import hints, registration_truth
+from provisioner.services.registrations import hints
+from provisioner.services.registrations import truth as registration_truth
 from provisioner.web.ui import texts, words
 from provisioner.web.ui.translations import LANGUAGES, languages, preferred
 from tests.ui.conftest import Site

@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import NotFound
-from provisioner.services.audit_log import list_audit as find_entries
+from provisioner.services.people.audit_log import list_audit as find_entries
 from provisioner.web.api.documents import Document, Page, PageQuery, QueryId
 from provisioner.web.api.endpoint import Call, Endpoint
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, ForwardingLoop
 from provisioner.model import CallGroup
-from provisioner.services import call_groups as use_cases
+from provisioner.services.calls import call_groups as use_cases
 from provisioner.web.api.documents import Change, Document, Id, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

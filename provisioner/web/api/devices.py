@@ -15,12 +15,12 @@ from provisioner.errors import (
     WeakPassword,
 )
 from provisioner.model import Device, Mac
-from provisioner.services import enrolment as use_cases
-from provisioner.services.device_list import DeviceRow
-from provisioner.services.device_list import list_devices as find_devices
-from provisioner.services.onboarding import onboarding
-from provisioner.services.phone_files import compose_device
-from provisioner.services.previews import preview_masked
+from provisioner.services.devices import enrolment as use_cases
+from provisioner.services.devices.device_list import DeviceRow
+from provisioner.services.devices.device_list import list_devices as find_devices
+from provisioner.services.devices.onboarding import onboarding
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.files.previews import preview_masked
 from provisioner.web.api.device_documents import (
     ChangedDevice,
     ClaimWindow,

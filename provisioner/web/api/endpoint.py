@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, NotFound, ProvisionerError, TooLarge
 from provisioner.services.context import Actor, Context
-from provisioner.services.logins import Doorkeeper
+from provisioner.services.people.logins import Doorkeeper
 from provisioner.web.api.documents import LARGEST_ID, Page, Query, Request
 from provisioner.web.identity import CONTEXT, DOORKEEPER, authenticate
 

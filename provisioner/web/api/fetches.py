@@ -6,9 +6,9 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.model import Fetch
-from provisioner.services.fetch_log import list_fetches as find_fetches
-from provisioner.services.fetch_log import list_strangers as find_strangers
-from provisioner.services.fetch_words import fetch_sentence
+from provisioner.services.files.fetch_log import list_fetches as find_fetches
+from provisioner.services.files.fetch_log import list_strangers as find_strangers
+from provisioner.services.files.fetch_words import fetch_sentence
 from provisioner.web.api.documents import MAX_PAGE, Document, Page, PageQuery
 from provisioner.web.api.endpoint import Call, Endpoint
 

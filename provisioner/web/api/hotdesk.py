@@ -15,10 +15,11 @@ from provisioner.errors import (
     TooManyDevices,
     WeakPin,
 )
-from provisioner.services import assignment, hotdesk
-from provisioner.services.enrolment import get_device
-from provisioner.services.hotdesk import NewPin, Outcome
-from provisioner.services.tenants import get_tenant
+from provisioner.services.devices import assignment
+from provisioner.services.devices.enrolment import get_device
+from provisioner.services.hotdesk import sessions as hotdesk
+from provisioner.services.hotdesk.sessions import NewPin, Outcome
+from provisioner.services.people.tenants import get_tenant
 from provisioner.web.api.device_documents import LineDocument
 from provisioner.web.api.documents import Document, Id, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission, require
 from provisioner.errors import BadInput, ImportRefused
-from provisioner.services import imports as use_cases
+from provisioner.services.devices import imports as use_cases
 from provisioner.web.api.documents import Document, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, CodeCollision, Conflict, ExtensionTaken, InUse
-from provisioner.services import internal_numbers, public_numbers
-from provisioner.services.tenants import get_tenant
+from provisioner.services.calls import internal_numbers, public_numbers
+from provisioner.services.people.tenants import get_tenant
 from provisioner.web.api.documents import Change, Document, Id, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 from provisioner.web.api.users import Search

@@ -9,7 +9,7 @@ from provisioner.access.permissions import Permission
 from provisioner.composition.key_types import KEY_TYPES, RANGE_TYPES
 from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput, KeyBeyondModel, KeyNotSupported, UnknownModel
-from provisioner.services.function_keys import Range, fit_warnings, get_keys, get_ranges, put_keys
+from provisioner.services.keys.function_keys import Range, fit_warnings, get_keys, get_ranges, put_keys
 from provisioner.web.api.documents import Document, Id, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, Handler
 from provisioner.web.api.scopes import SCOPES, Scope

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable, WeakPassword
-from provisioner.services import logins as use_cases
+from provisioner.services.people import logins as use_cases
 from provisioner.web.api.documents import Document, Id, Line, Page, PageQuery, Query, Request, Secret
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

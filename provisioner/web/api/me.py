@@ -15,9 +15,9 @@ from provisioner.errors import (
     Unavailable,
     WeakPassword,
 )
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.logins import update_own
-from provisioner.services.users import get_user
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.people.logins import update_own
+from provisioner.services.people.users import get_user
 from provisioner.web.api.documents import Document, Line, Query, Request, Secret
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 from provisioner.web.api.logins import Language, LoginDocument

@@ -8,8 +8,8 @@ from pydantic import Field
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict
 from provisioner.model import PbxConnection
-from provisioner.services import pbx_connections as use_cases
-from provisioner.services.resync_state import Freshness, resync_now, resync_state
+from provisioner.services.pbx import connections as use_cases
+from provisioner.services.pbx.resync_state import Freshness, resync_now, resync_state
 from provisioner.web.api.documents import Document, Line, Query, Request, Secret
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -6,8 +6,8 @@ from provisioner.access.permissions import Permission
 from provisioner.composition.key_types import KEY_KINDS
 from provisioner.errors import NotFound, Unavailable
 from provisioner.profiles.key_support import key_support
-from provisioner.services.label_strips import label_strips, strip_page
-from provisioner.services.placed_keys import placed_keys
+from provisioner.services.keys.label_strips import label_strips, strip_page
+from provisioner.services.keys.placed_keys import placed_keys
 from provisioner.web.api.documents import Document
 from provisioner.web.api.endpoint import Endpoint, ReadCall
 

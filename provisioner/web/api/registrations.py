@@ -8,7 +8,7 @@ from pydantic import Field
 from provisioner.access.permissions import Permission
 from provisioner.errors import NotFound
 from provisioner.model import Mac
-from provisioner.services.device_list import DeviceRow, count_states, list_devices
+from provisioner.services.devices.device_list import DeviceRow, count_states, list_devices
 from provisioner.web.api.device_documents import State
 from provisioner.web.api.devices import registration_document
 from provisioner.web.api.documents import Document, Page, PageQuery, Query, QueryId

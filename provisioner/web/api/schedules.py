@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, InUse
-from provisioner.services import schedules as use_cases
+from provisioner.services.calls import schedules as use_cases
 from provisioner.web.api.documents import Change, Document, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.access.permissions import Permission
-from provisioner.services.enrolment import get_device
-from provisioner.services.tenants import get_site, get_tenant
-from provisioner.services.users import get_user
+from provisioner.services.devices.enrolment import get_device
+from provisioner.services.people.tenants import get_site, get_tenant
+from provisioner.services.people.users import get_user
 from provisioner.web.api.endpoint import Call
 
 Owner = Callable[[Call[Any, Any]], Awaitable[tuple[int, str]]]

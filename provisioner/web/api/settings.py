@@ -8,9 +8,9 @@ from pydantic import Field, RootModel
 from provisioner.access.permissions import Permission
 from provisioner.composition.catalogue import Catalogue
 from provisioner.errors import InvalidSetting, Unavailable, UnknownModel
-from provisioner.services.device_settings import SECRET_SHOWN, get_settings, put_settings
-from provisioner.services.phone_files import compose_device
-from provisioner.services.previews import masked_setting
+from provisioner.services.devices.device_settings import SECRET_SHOWN, get_settings, put_settings
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.files.previews import masked_setting
 from provisioner.web.api.documents import Document, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, Handler
 from provisioner.web.api.scopes import SCOPES, Scope

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, CannotShareLine, CodeCollision, Conflict, ExtensionTaken
-from provisioner.services import shared_lines as use_cases
-from provisioner.services.shared_line_members import Wish
+from provisioner.services.shared_lines import shared_lines as use_cases
+from provisioner.services.shared_lines.members import Wish
 from provisioner.web.api.documents import Change, Document, Id, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

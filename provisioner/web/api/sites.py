@@ -6,7 +6,7 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, InvalidPolicy
-from provisioner.services import tenants as use_cases
+from provisioner.services.people import tenants as use_cases
 from provisioner.web.api.documents import Change, Document, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 from provisioner.web.api.tenants import Networks, Number, Policy

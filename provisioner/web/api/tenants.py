@@ -7,7 +7,7 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, InUse, InvalidPolicy
-from provisioner.services import tenants as use_cases
+from provisioner.services.people import tenants as use_cases
 from provisioner.web.api.documents import Change, Document, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Forbidden, NotFound
-from provisioner.services import api_tokens as use_cases
+from provisioner.services.people import api_tokens as use_cases
 from provisioner.web.api.documents import Document, Id, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from provisioner.access.permissions import Permission
 from provisioner.errors import BadInput, Conflict, ExtensionTaken, InUse
 from provisioner.model import User
-from provisioner.services import users as use_cases
-from provisioner.services.tenants import get_tenant
+from provisioner.services.people import users as use_cases
+from provisioner.services.people.tenants import get_tenant
 from provisioner.web.api.documents import Change, Document, Id, Line, Page, PageQuery, Query, Request
 from provisioner.web.api.endpoint import Call, Endpoint, ReadCall
 

@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.services.context import Actor
-from provisioner.services.running_calls import MOST_CALL_ID, note_call
+from provisioner.services.hotdesk.running_calls import MOST_CALL_ID, note_call
 from provisioner.web.identity import CONTEXT
 from provisioner.web.pbx.bodies import read_document
 

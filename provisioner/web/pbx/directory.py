@@ -10,10 +10,10 @@ from aiohttp import web
 
 from provisioner.errors import BadInput
 from provisioner.services.context import Actor
-from provisioner.services.directory_answers import Answer, make_answer
-from provisioner.services.directory_changes import changes_after
-from provisioner.services.identities import identity_of
-from provisioner.services.ring_plans import RingPlan, ring_plan
+from provisioner.services.directory.answers import Answer, make_answer
+from provisioner.services.directory.changes import changes_after
+from provisioner.services.directory.identities import identity_of
+from provisioner.services.directory.ring_plans import RingPlan, ring_plan
 from provisioner.web.identity import CONTEXT, DIRECTORY
 from provisioner.web.ready import ready
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from provisioner.errors import BadInput
 from provisioner.model.text import plain
-from provisioner.services.registrations import Contact, RegistrationEvent
+from provisioner.services.registrations.ticks import Contact, RegistrationEvent
 
 FUTURE = timedelta(minutes=5)
 """A registrar's clock may be ahead by so much; beyond that its word would outweigh all later ones."""

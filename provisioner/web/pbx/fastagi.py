@@ -15,7 +15,7 @@ from provisioner.access.addresses import is_within, parse_address
 from provisioner.access.permissions import Role
 from provisioner.errors import CannotStart, ProvisionerError
 from provisioner.services.context import Actor, Context
-from provisioner.services.hotdesk_dialog import Answer, Collect, begin, go_on
+from provisioner.services.hotdesk.dialog import Answer, Collect, begin, go_on
 from provisioner.web.pbx.agi import LINE_BYTES, AgiCall, AgiEnded, Reply
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class FastAgi:
 
 
 class Conversation:
-    """One call's dialogue, the answers of `hotdesk_dialog` turned into commands."""
+    """One call's dialogue, the answers of `services/hotdesk/dialog.py` turned into commands."""
 
     def __init__(self, context: Context, call: AgiCall, peer: str) -> None:
         self._context, self._call = context, call

@@ -7,8 +7,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.services.context import Actor
-from provisioner.services.hotdesk_dialog import PROMPTS, Answer, begin, effects_of, go_on, single
-from provisioner.services.seating import Outcome, Result
+from provisioner.services.hotdesk.dialog import PROMPTS, Answer, begin, effects_of, go_on, single
+from provisioner.services.seats.seating import Outcome, Result
 from provisioner.web.identity import CONTEXT
 from provisioner.web.pbx.bodies import read_document
 

@@ -1,4 +1,4 @@
-"""FreeSWITCH's mod_httapi: the hotdesk dialogue as XML documents. A thin face on `hotdesk_dialog`.
+"""FreeSWITCH's mod_httapi: the hotdesk dialogue as XML documents. A thin face on `services/hotdesk/dialog.py`.
 
 Each answer names the address of the next request, in which stand the dialogue and the step; a step that is repeated gets the
 same answer. FreeSWITCH has no Bearer header: its `gateway-credentials` are the token's, see `machine` of web/identity.py.
@@ -16,8 +16,8 @@ from lxml.builder import E
 
 from provisioner.errors import BadInput, Conflict, NotFound, TooManyAttempts, Unavailable
 from provisioner.services.context import Actor
-from provisioner.services.hotdesk_dialog import Answer, Collect, begin, go_on
-from provisioner.services.prompts import prompt_language
+from provisioner.services.hotdesk.dialog import Answer, Collect, begin, go_on
+from provisioner.services.hotdesk.prompts import prompt_language
 from provisioner.web.identity import CONTEXT
 from provisioner.web.problems import problem
 

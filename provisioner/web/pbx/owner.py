@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from provisioner.errors import BadInput, NotFound
-from provisioner.services.address_owners import may_use_address
 from provisioner.services.context import Actor
+from provisioner.services.directory.address_owners import may_use_address
 from provisioner.web.identity import CONTEXT
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from provisioner.services.context import Actor
-from provisioner.services.prompts import prompt_texts
+from provisioner.services.hotdesk.prompts import prompt_texts
 
 
 async def get_prompts(request: web.Request, actor: Actor) -> web.StreamResponse:  # noqa: ARG001 - the same for every tenant

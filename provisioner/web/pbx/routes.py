@@ -10,8 +10,8 @@ from provisioner.access.permissions import Permission
 from provisioner.clock import Clock
 from provisioner.errors import BadInput, NotFound
 from provisioner.services.context import Actor
-from provisioner.services.directory import ha1_of
-from provisioner.services.registrations import RegistrationQueue, reconcile
+from provisioner.services.directory.device_accounts import ha1_of
+from provisioner.services.registrations.ticks import RegistrationQueue, reconcile
 from provisioner.web.identity import CONTEXT, QUEUE, authenticate
 from provisioner.web.pbx.calls import post_call
 from provisioner.web.pbx.directory import WAITING, Waiting, end_waiting, get_account, get_changes, get_ring

@@ -17,7 +17,7 @@ from provisioner.access.verifier import Verifier
 from provisioner.profiles.matching import FileMatch
 from provisioner.profiles.protocols import BootstrapFacts, BootstrapServer
 from provisioner.profiles.rendering import Rendered
-from provisioner.services.phone_files import Served
+from provisioner.services.files.phone_files import Served
 from provisioner.settings import ServerSettings
 from provisioner.web.ready import ready
 

@@ -22,9 +22,9 @@ from provisioner.access.reasons import Reason
 from provisioner.clock import epoch_of
 from provisioner.errors import NotFound, ProvisionerError, StorageFull, Unavailable
 from provisioner.profiles.manifest import FileRule
-from provisioner.services.fetch_rows import Note
-from provisioner.services.hints import take_hint
-from provisioner.services.phone_files import PhoneRecord
+from provisioner.services.files.fetch_rows import Note
+from provisioner.services.files.phone_files import PhoneRecord
+from provisioner.services.registrations.hints import take_hint
 from provisioner.web.listeners import BoundedRequestHandler
 from provisioner.web.phone.answers import (
     bootstrap_facts,

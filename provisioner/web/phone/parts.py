@@ -12,8 +12,8 @@ from provisioner.errors import ProvisionerError
 from provisioner.pki.trust import Trust
 from provisioner.services.change_feed import ChangeFeed
 from provisioner.services.context import Context
-from provisioner.services.fetch_log import FetchLog
-from provisioner.services.phone_files import PhoneFiles
+from provisioner.services.files.fetch_log import FetchLog
+from provisioner.services.files.phone_files import PhoneFiles
 from provisioner.web.phone.counters import DoorCounters
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ from provisioner.errors import BadInput, Conflict, Forbidden, NotFound
 from provisioner.profiles.rendering import Rendered
 from provisioner.profiles.screens import MOST_LINES, Input, Item, Menu, Question, Screen, ScreenWriter, Text
 from provisioner.services.context import Actor, Context
-from provisioner.services.hotdesk import Outcome, Result, Seat, log_in_with_pin, log_out, seats
-from provisioner.services.hotdesk_screens import ScreenVisit, is_ticket_good, ticket_for, visit
+from provisioner.services.hotdesk.screens import ScreenVisit, is_ticket_good, ticket_for, visit
+from provisioner.services.hotdesk.sessions import Outcome, Result, Seat, log_in_with_pin, log_out, seats
 from provisioner.web.phone.requests import ScreenRequest
 from provisioner.web.phone.screen_texts import Words, load_texts
 

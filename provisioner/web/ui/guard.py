@@ -12,8 +12,8 @@ from aiohttp.typedefs import Handler
 
 from provisioner.access.permissions import Permission, require
 from provisioner.errors import ProvisionerError, Unauthenticated
-from provisioner.services.device_settings import get_settings
-from provisioner.services.tenant_keys import tenant_by_key
+from provisioner.services.devices.device_settings import get_settings
+from provisioner.services.people.tenant_keys import tenant_by_key
 from provisioner.web.identity import CONTEXT, person, refuse_foreign, set_session
 from provisioner.web.ui.pages.errors import error_page
 from provisioner.web.ui.translations import LANGUAGES, languages, preferred

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput
-from provisioner.services.function_keys import Range
-from provisioner.services.key_aims import Aim
+from provisioner.services.keys.aims import Aim
+from provisioner.services.keys.function_keys import Range
 
 MOST_ROWS = 900
 BLANK_ROWS = 4

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from provisioner.services.placed_keys import Capability
+from provisioner.services.keys.placed_keys import Capability
 from provisioner.web.ui.translations import message
 
 TYPES: Final[Mapping[str, str]] = {

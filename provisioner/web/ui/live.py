@@ -9,10 +9,10 @@ from aiohttp import web
 
 from provisioner.access.permissions import Permission
 from provisioner.errors import Unavailable
-from provisioner.services.device_list import DeviceRow, list_devices
+from provisioner.services.devices.device_list import DeviceRow, list_devices
 from provisioner.services.live import Change, Subscription
-from provisioner.services.logins import resume
-from provisioner.services.users import MAX_PAGE
+from provisioner.services.people.logins import resume
+from provisioner.services.people.users import MAX_PAGE
 from provisioner.web.identity import address_of, session_cookie
 from provisioner.web.ui.fields import chosen_id
 from provisioner.web.ui.guard import secure

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from provisioner.composition.catalogue import Catalogue, Setting
 from provisioner.composition.phone_config import Composed
-from provisioner.services.device_settings import SECRET_SHOWN
+from provisioner.services.devices.device_settings import SECRET_SHOWN
 from provisioner.web.ui import words
 from provisioner.web.ui.fields import Choice
 from provisioner.web.ui.translations import Language

@@ -22,7 +22,7 @@ from jinja2.ext import babel_extract
 from provisioner import errors
 from provisioner.access.reasons import SENTENCES
 from provisioner.composition.catalogue import load_catalogue
-from provisioner.services.fetch_words import HINTS, SERVED, UNCHANGED
+from provisioner.services.files.fetch_words import HINTS, SERVED, UNCHANGED
 from provisioner.web.ui.translations import ERROR_CONTEXT, LANGUAGES
 
 HERE: Final = Path(__file__).parent

@@ -14,7 +14,7 @@ from provisioner.access.permissions import Permission, allows
 from provisioner.errors import BadInput, Conflict, NotFound, ProvisionerError, Unauthenticated
 from provisioner.model import Tenant
 from provisioner.services.context import Actor, Context
-from provisioner.services.logins import LoggedIn
+from provisioner.services.people.logins import LoggedIn
 from provisioner.web.identity import CONTEXT
 from provisioner.web.ui.fields import chosen_id
 from provisioner.web.ui.templating import environment

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from provisioner.access.reasons import Reason, sentence
 from provisioner.model import RegistrationState
-from provisioner.services.fetch_words import often
-from provisioner.services.resync_state import Freshness
+from provisioner.services.files.fetch_words import often
+from provisioner.services.pbx.resync_state import Freshness
 from provisioner.web.ui.translations import Language, message
 
 

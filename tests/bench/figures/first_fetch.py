@@ -11,8 +11,8 @@ from provisioner.app import make_gate, settle_garbage
 from provisioner.model.store import Store, touch
 from provisioner.services.change_feed import ChangedDevices
 from provisioner.services.context import Context
-from provisioner.services.installation import open_context
-from provisioner.services.phone_files import PhoneFiles
+from provisioner.services.files.phone_files import PhoneFiles
+from provisioner.services.operation.installation import open_context
 from provisioner.settings import ServerSettings
 from tests.bench.fleet import KEYS, SNOM, YEALINK, Member
 from tests.bench.machine import pinned, server_core

@@ -10,12 +10,12 @@ import uvloop
 from provisioner.app import settle_garbage
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.enrolment import enrol
-from provisioner.services.hotdesk import set_device_hotdesk, set_hotdesk
-from provisioner.services.hotdesk_dialog import single
-from provisioner.services.installation import open_context
-from provisioner.services.tenants import list_tenants
-from provisioner.services.users import create_user
+from provisioner.services.devices.enrolment import enrol
+from provisioner.services.hotdesk.dialog import single
+from provisioner.services.hotdesk.sessions import set_device_hotdesk, set_hotdesk
+from provisioner.services.operation.installation import open_context
+from provisioner.services.people.tenants import list_tenants
+from provisioner.services.people.users import create_user
 from provisioner.settings import ServerSettings
 from tests.bench.fleet import YEALINK
 from tests.bench.machine import pinned, server_core

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 
 from provisioner.services.context import SYSTEM, Context
-from provisioner.services.logins import Doorkeeper
-from provisioner.services.tenants import list_tenants
+from provisioner.services.people.logins import Doorkeeper
+from provisioner.services.people.tenants import list_tenants
 from tests.bench.access import admin_is_up, in_place, token_of
 from tests.bench.fleet import SHORT
 from tests.bench.machine import load_core, pinned

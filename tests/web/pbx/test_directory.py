@@ -13,11 +13,11 @@ from aiohttp import ClientError, ClientSession
 from provisioner.clock import SteppedClock
 from provisioner.model import Device, User
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.directory_changes import MOST_WAITING, prune_changes
-from provisioner.services.registrations import RegistrationEvent, apply_events
-from provisioner.services.tenants import create_site, create_tenant, update_tenant
-from provisioner.services.users import create_user, update_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.directory.changes import MOST_WAITING, prune_changes
+from provisioner.services.people.tenants import create_site, create_tenant, update_tenant
+from provisioner.services.people.users import create_user, update_user
+from provisioner.services.registrations.ticks import RegistrationEvent, apply_events
 from tests.services.places import device_of
 from tests.support.program import until
 from tests.support.server import RunningServer, running_server
@@ -248,7 +248,7 @@ async def test_a_token_sees_its_own_tenant_only(pbx: Pbx) -> None:
 
 
 async def test_a_token_that_is_revoked_is_out_of_the_short_way_too(pbx: Pbx, clock: SteppedClock) -> None:
-    from provisioner.services.api_tokens import list_tokens, revoke_token
+    from provisioner.services.people.api_tokens import list_tokens, revoke_token
 
     await pbx.user("Anna", "101")
     for _ in range(2):

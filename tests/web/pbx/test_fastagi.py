@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from provisioner.services.prompts import load_prompts
+from provisioner.services.hotdesk.prompts import load_prompts
 from provisioner.settings import ServerSettings
 from provisioner.web.pbx import agi, fastagi
 from tests.services.hotdesks import ANNA_PIN, BEN_PIN, Office, make_office

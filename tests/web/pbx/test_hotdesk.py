@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from provisioner.model import RunningCall
 from provisioner.services.context import SYSTEM
-from provisioner.services.hotdesk import log_out
+from provisioner.services.hotdesk.sessions import log_out
 from tests.services.hotdesks import ANNA_PIN, BEN_PIN, WRONG_PIN, Office, line_of, make_office, quick_answers
 from tests.support.canaries import Record, everything_logged
 from tests.support.server import RunningServer, running_server

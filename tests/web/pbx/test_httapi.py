@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from lxml import etree
 from structlog.testing import capture_logs
 
-from provisioner.services.prompts import load_prompts
+from provisioner.services.hotdesk.prompts import load_prompts
 from provisioner.web.pbx import httapi
 from tests.services.hotdesks import ANNA_PIN, Office, make_office
 from tests.support.server import running_server

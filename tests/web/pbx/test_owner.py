@@ -8,10 +8,10 @@ import pytest
 from aiohttp import ClientSession
 
 from provisioner.services.context import SYSTEM
-from provisioner.services.shared_line_members import Wish
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import create_shared_line, update_shared_line
-from provisioner.services.tenants import create_tenant
+from provisioner.services.people.tenants import create_tenant
+from provisioner.services.shared_lines.members import Wish
+from provisioner.services.shared_lines.shared_lines import create_shared_line, update_shared_line
+from provisioner.services.shared_lines.views import Shared
 from tests.services.places import device_of
 from tests.support.server import RunningServer, running_server
 

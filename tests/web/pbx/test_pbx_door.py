@@ -12,8 +12,8 @@ from aiohttp import ClientSession
 from provisioner.clock import SteppedClock
 from provisioner.model import Device
 from provisioner.services.context import SYSTEM
-from provisioner.services.registrations import states_of
-from provisioner.services.tenants import create_tenant
+from provisioner.services.people.tenants import create_tenant
+from provisioner.services.registrations.ticks import states_of
 from tests.services.places import device_of
 from tests.support.server import RunningServer, running_server
 
@@ -68,7 +68,7 @@ async def registrar(tmp_path: Path, clock: SteppedClock) -> AsyncIterator[Regist
 
 
 async def test_ha1_is_that_of_the_password_in_the_phones_file(registrar: Registrar) -> None:
-    from provisioner.services.phone_files import compose_device
+    from provisioner.services.files.phone_files import compose_device
 
     line = (await compose_device(registrar.server.context, SYSTEM, device_id=registrar.device.id)).lines[0]
     text = f"{line.account}:acme.test:{line.password}".encode()

@@ -7,7 +7,7 @@ import pytest
 from provisioner.clock import SteppedClock
 from provisioner.model import Device, Fetch
 from provisioner.services.context import SYSTEM
-from provisioner.services.fetch_log import list_fetches
+from provisioner.services.files.fetch_log import list_fetches
 from tests.services.places import GOOD_PASSWORD, device_of
 from tests.support.server import RunningServer, running_server
 from tests.web.phone.wire import Answer, Phone

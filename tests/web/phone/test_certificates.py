@@ -13,7 +13,7 @@ from provisioner.clock import SteppedClock, system_clock
 from provisioner.model import Mac
 from provisioner.pki.authority import Authority, PairFiles
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import update_device
+from provisioner.services.devices.enrolment import update_device
 from tests.services.places import GOOD_PASSWORD, device_of, mac
 from tests.web.phone.conftest import Desk
 from tests.web.phone.wire import Phone, client_tls
@@ -55,7 +55,7 @@ async def test_a_certificate_opens_its_own_file_and_no_other(desk: Desk, shows: 
     assert (await phone.ask(desk.path)).status == 200
     assert (await phone.ask(f"/p/{other.mac}.xml")).status == 401
     await desk.server.server.fetches.flush()
-    from provisioner.services.fetch_log import list_fetches
+    from provisioner.services.files.fetch_log import list_fetches
 
     entry = (await list_fetches(desk.server.context, SYSTEM, device_id=other.id)).items[0]
     assert (entry.reason, entry.detail["shown"]) == ("certificate-other-mac", "00:04:13:00:00:01")

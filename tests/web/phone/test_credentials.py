@@ -7,7 +7,7 @@ import pytest
 
 from provisioner.clock import SteppedClock
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import (
+from provisioner.services.devices.enrolment import (
     get_device,
     open_claim_window,
     replace_device_password,
@@ -15,7 +15,7 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.tenants import create_tenant, update_tenant
+from provisioner.services.people.tenants import create_tenant, update_tenant
 from tests.services.places import GOOD_PASSWORD, device_of
 from tests.support.server import RunningServer
 from tests.web.phone.conftest import Desk

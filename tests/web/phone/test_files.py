@@ -7,8 +7,8 @@ from lxml import etree
 
 from provisioner.model import Sighting
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import remove_device, reveal, update_device
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import remove_device, reveal, update_device
 from tests.services.places import GOOD_PASSWORD, device_of
 from tests.support.server import RunningServer
 from tests.web.phone.conftest import Desk
@@ -124,7 +124,7 @@ async def test_a_firmware_that_a_phone_tells_is_learnt(desk: Desk) -> None:
     agent = "Mozilla/4.0 (compatible; snomD785-SIP 10.1.84.12)"
     assert (await desk.fetch(headers={"User-Agent": agent})).status == 200
     await desk.log()
-    from provisioner.services.enrolment import get_device
+    from provisioner.services.devices.enrolment import get_device
 
     device = await get_device(desk.server.context, SYSTEM, device_id=desk.device.id)
     async with desk.server.context.store.read() as session:

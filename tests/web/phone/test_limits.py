@@ -10,10 +10,10 @@ import pytest
 
 from provisioner.clock import SteppedClock
 from provisioner.errors import StorageFull
-from provisioner.services import installation
 from provisioner.services.context import SYSTEM
-from provisioner.services.enrolment import enrol, get_device, reveal, update_device
-from provisioner.services.tenants import update_tenant
+from provisioner.services.devices.enrolment import enrol, get_device, reveal, update_device
+from provisioner.services.operation import installation
+from provisioner.services.people.tenants import update_tenant
 from provisioner.web import listeners
 from provisioner.web.phone.door import PhoneDoor
 from tests.services.places import GOOD_PASSWORD, device_of

@@ -15,11 +15,11 @@ from sqlalchemy import text
 from provisioner.clock import SteppedClock
 from provisioner.model import Device, User
 from provisioner.services.context import SYSTEM
-from provisioner.services.device_settings import put_settings
-from provisioner.services.enrolment import reveal, update_device
-from provisioner.services.hotdesk import seat_of, set_device_hotdesk, set_hotdesk
-from provisioner.services.tenants import create_site, update_tenant
-from provisioner.services.users import create_user
+from provisioner.services.devices.device_settings import put_settings
+from provisioner.services.devices.enrolment import reveal, update_device
+from provisioner.services.hotdesk.sessions import seat_of, set_device_hotdesk, set_hotdesk
+from provisioner.services.people.tenants import create_site, update_tenant
+from provisioner.services.people.users import create_user
 from tests.services.places import GOOD_PASSWORD, device_of, mac
 from tests.support.canaries import Record, as_json, everything_logged
 from tests.support.server import RunningServer

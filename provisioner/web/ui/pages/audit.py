@@ -8,7 +8,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from provisioner.model import AuditEntry
-from provisioner.services.audit_log import list_audit
+from provisioner.services.people.audit_log import list_audit
 from provisioner.web.ui.fields import chosen_id
 from provisioner.web.ui.pages.shapes import Pager, pager
 from provisioner.web.ui.visit import Page, Visit

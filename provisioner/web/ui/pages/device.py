@@ -9,14 +9,14 @@ from aiohttp import web
 from provisioner.errors import NotFound
 from provisioner.model import Device, Fetch
 from provisioner.profiles.sheet import load_sheet
-from provisioner.services.device_lines import LineRow, list_lines
-from provisioner.services.device_list import DeviceRow, list_devices
-from provisioner.services.fetch_log import list_fetches
-from provisioner.services.fetch_words import fetch_sentence
-from provisioner.services.hotdesk import Seat, seat_of
+from provisioner.services.devices.device_lines import LineRow, list_lines
+from provisioner.services.devices.device_list import DeviceRow, list_devices
+from provisioner.services.files.fetch_log import list_fetches
+from provisioner.services.files.fetch_words import fetch_sentence
+from provisioner.services.hotdesk.sessions import Seat, seat_of
+from provisioner.services.pbx.resync_state import ResyncState, resync_state
+from provisioner.services.people.users import Page as Some
 from provisioner.services.refusals import NORMAL
-from provisioner.services.resync_state import ResyncState, resync_state
-from provisioner.services.users import Page as Some
 from provisioner.web.ui.fields import Field, chosen_id
 from provisioner.web.ui.pages.selects import user_field
 from provisioner.web.ui.pages.shapes import Pager, pager

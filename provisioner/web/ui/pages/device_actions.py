@@ -8,8 +8,8 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict
 from provisioner.model import Device, Mac
-from provisioner.services.device_list import DeviceRow
-from provisioner.services.enrolment import (
+from provisioner.services.devices.device_list import DeviceRow
+from provisioner.services.devices.enrolment import (
     find_model,
     open_claim_window,
     remove_device,
@@ -17,7 +17,7 @@ from provisioner.services.enrolment import (
     unlock_device,
     update_device,
 )
-from provisioner.services.resync_state import resync_now
+from provisioner.services.pbx.resync_state import resync_now
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.device import find_device, find_row, show_device_page
 from provisioner.web.ui.pages.device_created import created_page

@@ -7,7 +7,7 @@ from typing import ClassVar
 from markupsafe import Markup
 
 from provisioner.model import Device
-from provisioner.services.enrolment import Enrolled
+from provisioner.services.devices.enrolment import Enrolled
 from provisioner.web.ui.pages.steps import ShownStep, qr_code, shown_steps
 from provisioner.web.ui.visit import Page, Visit
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from provisioner.services.device_list import DeviceRow, list_devices
-from provisioner.services.tenants import list_sites
-from provisioner.services.users import PAGE
-from provisioner.services.users import Page as Some
+from provisioner.services.devices.device_list import DeviceRow, list_devices
+from provisioner.services.people.tenants import list_sites
+from provisioner.services.people.users import PAGE
+from provisioner.services.people.users import Page as Some
 from provisioner.web.ui.fields import Field, chosen_id, options
 from provisioner.web.ui.pages.shapes import Pager, pager
 from provisioner.web.ui.visit import Page, Visit

@@ -13,8 +13,8 @@ from provisioner.errors import NotFound, ProvisionerError
 from provisioner.model import Device
 from provisioner.profiles.manifest import FileRule
 from provisioner.profiles.sheet import SheetEntry, load_sheet
-from provisioner.services.phone_files import compose_device, render
-from provisioner.services.previews import without_token
+from provisioner.services.files.phone_files import compose_device, render
+from provisioner.services.files.previews import without_token
 from provisioner.web.ui.pages.device import find_device
 from provisioner.web.ui.visit import Page, Visit
 

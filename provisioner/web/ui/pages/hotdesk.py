@@ -5,8 +5,8 @@ from collections.abc import Awaitable
 from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict
-from provisioner.services.assignment import put_line, set_primary
-from provisioner.services.hotdesk import (
+from provisioner.services.devices.assignment import put_line, set_primary
+from provisioner.services.hotdesk.sessions import (
     Result,
     log_in,
     log_out,

@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound
-from provisioner.services.call_groups import list_groups
-from provisioner.services.device_list import list_devices
-from provisioner.services.internal_numbers import (
+from provisioner.services.calls.call_groups import list_groups
+from provisioner.services.calls.internal_numbers import (
     Number,
     create_number,
     delete_number,
@@ -17,10 +16,11 @@ from provisioner.services.internal_numbers import (
     list_numbers,
     update_number,
 )
-from provisioner.services.menus import list_menus
-from provisioner.services.public_numbers import list_public_numbers
-from provisioner.services.users import MAX_PAGE, PAGE, list_users
-from provisioner.services.users import Page as Some
+from provisioner.services.calls.menus import list_menus
+from provisioner.services.calls.public_numbers import list_public_numbers
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.people.users import MAX_PAGE, PAGE, list_users
+from provisioner.services.people.users import Page as Some
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, options, refilled
 from provisioner.web.ui.pages.shapes import ConfirmPage, FormPage, Pager, confirmation, pager
 from provisioner.web.ui.translations import message

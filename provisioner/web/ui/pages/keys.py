@@ -9,10 +9,10 @@ from aiohttp import web
 from provisioner.composition.key_types import KEY_TYPES, RANGE_TYPES
 from provisioner.errors import BadInput
 from provisioner.profiles.key_support import key_support
-from provisioner.services.function_keys import fit_warnings, get_keys, get_ranges, put_keys
-from provisioner.services.key_aims import list_aims
-from provisioner.services.label_strips import Strips, label_strips
-from provisioner.services.placed_keys import PlacedKey, placed_keys
+from provisioner.services.keys.aims import list_aims
+from provisioner.services.keys.function_keys import fit_warnings, get_keys, get_ranges, put_keys
+from provisioner.services.keys.label_strips import Strips, label_strips
+from provisioner.services.keys.placed_keys import PlacedKey, placed_keys
 from provisioner.web.ui.fields import Choice
 from provisioner.web.ui.key_form import Rows, posted_rows, stored_rows, wanted_keys, wanted_ranges
 from provisioner.web.ui.key_words import CAPABILITIES, PEOPLE, SCOPES, TYPES

@@ -7,7 +7,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from provisioner.errors import BadInput, NotFound, TooManyAttempts, Unauthenticated
-from provisioner.services.logins import log_out
+from provisioner.services.people.logins import log_out
 from provisioner.web.identity import DOORKEEPER, address_of, clear_session, session_cookie, set_session
 from provisioner.web.ui.fields import Field, Form, refilled
 from provisioner.web.ui.pages.password_fields import differing, login_password_twice

@@ -9,7 +9,7 @@ from aiohttp import web
 from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Conflict, Forbidden, NotFound
 from provisioner.model import Login
-from provisioner.services.logins import delete_login, list_logins, make_reset, set_blocked
+from provisioner.services.people.logins import delete_login, list_logins, make_reset, set_blocked
 from provisioner.web.identity import DOORKEEPER
 from provisioner.web.ui.fields import Field, Form, options, refilled
 from provisioner.web.ui.pages.password_fields import login_password

@@ -9,9 +9,15 @@ from aiohttp import web
 from provisioner.errors import BadInput, Conflict, InvalidMac, NotFound, UnknownModel
 from provisioner.model import Mac, User
 from provisioner.profiles.manifest import Model, Profile
-from provisioner.services.enrolment import default_name, enrol, find_by_mac, find_model, vendor_warning
-from provisioner.services.usernames import propose_username
-from provisioner.services.users import get_user
+from provisioner.services.devices.enrolment import (
+    default_name,
+    enrol,
+    find_by_mac,
+    find_model,
+    vendor_warning,
+)
+from provisioner.services.devices.usernames import propose_username
+from provisioner.services.people.users import get_user
 from provisioner.web.ui.fields import Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.device_created import created_page
 from provisioner.web.ui.pages.password_fields import device_password, device_password_rules

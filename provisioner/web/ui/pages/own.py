@@ -8,11 +8,11 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound, Unauthenticated
 from provisioner.model import Login, User
-from provisioner.services.assignment import set_primary
-from provisioner.services.device_list import DeviceRow, list_devices
-from provisioner.services.hotdesk import set_hotdesk
-from provisioner.services.logins import update_own
-from provisioner.services.users import get_user
+from provisioner.services.devices.assignment import set_primary
+from provisioner.services.devices.device_list import DeviceRow, list_devices
+from provisioner.services.hotdesk.sessions import set_hotdesk
+from provisioner.services.people.logins import update_own
+from provisioner.services.people.users import get_user
 from provisioner.web.identity import DOORKEEPER, clear_session
 from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
 from provisioner.web.ui.pages.password_fields import differing, login_password_twice

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from provisioner.access.device_password import missing_from
 from provisioner.profiles.manifest import Profile
 from provisioner.services.device_secrets import password_rule
-from provisioner.services.tenants import get_tenant
+from provisioner.services.people.tenants import get_tenant
 from provisioner.web.ui.fields import Field
 from provisioner.web.ui.visit import Visit
 

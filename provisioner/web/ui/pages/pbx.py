@@ -7,7 +7,7 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, NotFound
 from provisioner.model import PbxConnection
-from provisioner.services.pbx_connections import (
+from provisioner.services.pbx.connections import (
     LONGEST_ADDRESS,
     LONGEST_NAME,
     LONGEST_SECRET,

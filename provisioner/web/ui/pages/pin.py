@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from provisioner.services.hotdesk import NewPin
+from provisioner.services.hotdesk.sessions import NewPin
 from provisioner.web.ui.fields import Field, Form
 from provisioner.web.ui.visit import Page, Visit
 

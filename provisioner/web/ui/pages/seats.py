@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from provisioner.services.hotdesk import Seat, seats
+from provisioner.services.hotdesk.sessions import Seat, seats
 from provisioner.web.ui.visit import Page, Visit
 
 

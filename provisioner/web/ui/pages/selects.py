@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from provisioner.errors import BadInput, Conflict, InvalidPolicy, NotFound
 from provisioner.model import User
-from provisioner.services.tenants import list_sites
-from provisioner.services.user_names import find_by_name, list_names, name_of
-from provisioner.services.users import get_user
+from provisioner.services.people.tenants import list_sites
+from provisioner.services.people.user_names import find_by_name, list_names, name_of
+from provisioner.services.people.users import get_user
 from provisioner.web.ui.fields import Field, chosen_id, options
 from provisioner.web.ui.visit import Visit
 from provisioner.web.ui.words import POLICIES

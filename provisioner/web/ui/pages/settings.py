@@ -9,11 +9,11 @@ from aiohttp import web
 from provisioner.composition.compose import Layer, compose
 from provisioner.composition.phone_config import Composed
 from provisioner.errors import InvalidSetting, NotFound
-from provisioner.services.device_list import list_devices
-from provisioner.services.device_settings import get_settings, put_settings
-from provisioner.services.phone_files import compose_device
-from provisioner.services.tenants import get_site
-from provisioner.services.users import get_user
+from provisioner.services.devices.device_list import list_devices
+from provisioner.services.devices.device_settings import get_settings, put_settings
+from provisioner.services.files.phone_files import compose_device
+from provisioner.services.people.tenants import get_site
+from provisioner.services.people.users import get_user
 from provisioner.web.ui.pages.device import find_device
 from provisioner.web.ui.pages.sites import find_site
 from provisioner.web.ui.pages.users import find_user

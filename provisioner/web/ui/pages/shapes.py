@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from provisioner.services.users import Page as Some
+from provisioner.services.people.users import Page as Some
 from provisioner.web.ui.fields import Field, Form
 from provisioner.web.ui.visit import Page, Visit
 

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound
-from provisioner.services.device_names import find_by_name, list_names, name_of
-from provisioner.services.shared_line_members import MOST_MEMBERS, Wish
-from provisioner.services.shared_line_views import Shared
-from provisioner.services.shared_lines import (
+from provisioner.services.devices.device_names import find_by_name, list_names, name_of
+from provisioner.services.shared_lines.members import MOST_MEMBERS, Wish
+from provisioner.services.shared_lines.shared_lines import (
     create_shared_line,
     delete_shared_line,
     get_shared_line,
@@ -18,6 +17,7 @@ from provisioner.services.shared_lines import (
     preset_boss_assistant,
     update_shared_line,
 )
+from provisioner.services.shared_lines.views import Shared
 from provisioner.web.ui.fields import Field, Form, options, refilled
 from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound
 from provisioner.model import Site
-from provisioner.services.tenants import create_site, delete_site, get_site, list_sites, update_site
+from provisioner.services.people.tenants import create_site, delete_site, get_site, list_sites, update_site
 from provisioner.web.ui.fields import Field, Form, refilled
 from provisioner.web.ui.pages.selects import networks_field, policy_faults, policy_select
 from provisioner.web.ui.pages.shapes import FormPage, confirmation

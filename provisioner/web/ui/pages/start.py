@@ -8,11 +8,11 @@ from aiohttp import web
 
 from provisioner.access.permissions import Permission, Role
 from provisioner.model import RegistrationState
-from provisioner.services.device_list import DeviceRow, count_states, list_devices
-from provisioner.services.fetch_log import list_strangers
-from provisioner.services.health import Finding
+from provisioner.services.devices.device_list import DeviceRow, count_states, list_devices
+from provisioner.services.files.fetch_log import list_strangers
+from provisioner.services.operation.health import Finding
+from provisioner.services.people.tenants import TenantSummary, get_tenant, list_tenants
 from provisioner.services.refusals import Refusal, list_refusals
-from provisioner.services.tenants import TenantSummary, get_tenant, list_tenants
 from provisioner.web.health import HEALTH
 from provisioner.web.ui.visit import Page, Visit, redirect
 

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from provisioner.model import Device, Mac
 from provisioner.profiles.manifest import Profile
 from provisioner.profiles.sheet import load_sheet, with_user_info
-from provisioner.services.device_address import device_path
-from provisioner.services.onboarding import typed_steps
+from provisioner.services.devices.onboarding import typed_steps
+from provisioner.services.files.device_address import device_path
 from provisioner.web.ui.visit import Visit
 
 

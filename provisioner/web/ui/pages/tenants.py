@@ -6,7 +6,7 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict
 from provisioner.model import Tenant
-from provisioner.services.tenants import create_tenant, update_tenant
+from provisioner.services.people.tenants import create_tenant, update_tenant
 from provisioner.web.ui.fields import Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.selects import networks_field, policy_faults, policy_select
 from provisioner.web.ui.pages.shapes import FormPage

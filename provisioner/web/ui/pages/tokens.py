@@ -9,7 +9,7 @@ from aiohttp import web
 from provisioner.access.permissions import Role
 from provisioner.errors import BadInput, Forbidden, NotFound
 from provisioner.model import ApiToken
-from provisioner.services.api_tokens import create_token, list_tokens, revoke_token
+from provisioner.services.people.api_tokens import create_token, list_tokens, revoke_token
 from provisioner.web.ui.fields import Field, Form, chosen_id, options, refilled
 from provisioner.web.ui.pages.shapes import FormPage, confirmation
 from provisioner.web.ui.visit import Page, Visit

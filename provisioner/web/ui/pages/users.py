@@ -8,12 +8,12 @@ from aiohttp import web
 
 from provisioner.errors import BadInput, Conflict, NotFound
 from provisioner.model import User
-from provisioner.services.assignment import MAX_DEVICES_PER_USER
-from provisioner.services.device_lines import silenced_devices
-from provisioner.services.device_list import DeviceRow, list_devices
-from provisioner.services.tenants import list_sites
-from provisioner.services.user_devices import devices_of_users
-from provisioner.services.users import (
+from provisioner.services.devices.assignment import MAX_DEVICES_PER_USER
+from provisioner.services.devices.device_lines import silenced_devices
+from provisioner.services.devices.device_list import DeviceRow, list_devices
+from provisioner.services.devices.user_devices import devices_of_users
+from provisioner.services.people.tenants import list_sites
+from provisioner.services.people.users import (
     PAGE,
     create_user,
     delete_user,
@@ -22,7 +22,7 @@ from provisioner.services.users import (
     public_numbers,
     update_user,
 )
-from provisioner.services.users import Page as Some
+from provisioner.services.people.users import Page as Some
 from provisioner.web.ui.fields import Choice, Field, Form, chosen_id, refilled
 from provisioner.web.ui.pages.pin import pin_form
 from provisioner.web.ui.pages.selects import site_select

@@ -81,20 +81,6 @@ class Trust:
         except ValueError:
             return PeerCertificate(None, "", "", "", reason="the certificate cannot be read")
 
-    def identify_pem(self, pem: str) -> PeerCertificate:
-        """The same of a certificate that a trusted proxy has verified and passes on in a header."""
-        try:
-            certificate = x509.load_pem_x509_certificate(pem.encode())
-        except ValueError:
-            return PeerCertificate(None, "", "", "", reason="the certificate cannot be read")
-        return self.identify_der(certificate.public_bytes(serialization.Encoding.DER))
-
-    def identify_names(self, subject: str, issuer: str) -> PeerCertificate:
-        """The same of the two names (RFC 2253 or slash form) that a trusted proxy passes on after verifying."""
-        issuer_parts = parse_name(issuer)
-        rule = self._rule_of_subject(issuer_parts) or self._rule_of_issuer(issuer_parts)
-        return _judge(parse_name(subject), rule, subject=subject, issuer=issuer)
-
     def _identify(self, certificate: x509.Certificate) -> PeerCertificate:
         rule = self._rule_of_signature(certificate) or self._rule_of_issuer(parts_of(certificate.issuer))
         return _judge(
@@ -112,12 +98,6 @@ class Trust:
             ):
                 return anchor.rule
         return None
-
-    def _rule_of_subject(self, issuer: Parts) -> VendorRule | None:
-        """By name alone: a proxy gives no signature to check."""
-        wanted = sorted(issuer)
-        names = (anchor for anchor in self.anchors if sorted(parts_of(anchor.certificate.subject)) == wanted)
-        return next((anchor.rule for anchor in names), None)
 
     def _rule_of_issuer(self, issuer: Parts) -> VendorRule | None:
         """For intermediate authorities that the phone sends along: known by name, below an anchor of that vendor."""

@@ -49,6 +49,12 @@ def test_every_package_folder_and_module_stands_on_a_floor() -> None:
     assert (rooms - {"web"}) | modules <= named
 
 
+def test_every_room_of_the_use_cases_is_told_of() -> None:
+    rooms = {f"services/{folder.parent.name}/" for folder in PACKAGE.glob("services/*/__init__.py")}
+    assert len(rooms) > 10
+    assert rooms <= set(spans(ARCHITECTURE))
+
+
 def test_every_path_in_the_architecture_page_exists() -> None:
     paths = [span for span in spans(ARCHITECTURE) if re.fullmatch(r"[\w./*-]+/[\w./*-]*|[\w-]+\.py", span)]
     assert len(paths) > 30

@@ -25,7 +25,7 @@ from provisioner.services.keys.function_keys import (
     put_ranges,
 )
 from provisioner.services.keys.label_strips import label_strips, strip_page
-from provisioner.services.keys.placed_keys import Capability, PlacedKey, device_keys
+from provisioner.services.keys.placed_keys import Capability, PlacedKey, placed_keys
 from provisioner.services.people.tenants import create_site, delete_site
 from provisioner.services.people.users import create_user, delete_user, update_user
 from tests.services.places import device_of, revision_of
@@ -52,7 +52,7 @@ async def keys_at(
 
 
 async def shown(context: Context, device: Device) -> dict[tuple[int, int], PlacedKey]:
-    placed = await device_keys(context, SYSTEM, device_id=device.id)
+    placed = (await placed_keys(context, SYSTEM, device_id=device.id)).keys
     return {(key.module, key.slot): key for key in placed}
 
 
@@ -202,7 +202,7 @@ async def test_what_is_not_of_this_tenant_cannot_be_pointed_at(
             await keys_at(context, tenant, "device", desk.id, key)
     ann = Actor(name="ann", role=Role.ADMIN, tenant_id=other_tenant.id)
     with pytest.raises(NotFound):
-        await device_keys(context, ann, device_id=desk.id)
+        await placed_keys(context, ann, device_id=desk.id)
     with pytest.raises(NotFound):
         await put_ranges(context, ann, tenant_id=tenant.id, scope="tenant", ranges=[])
 

@@ -66,13 +66,8 @@ class PlacedKeys:
     warnings: Sequence[str]
 
 
-async def device_keys(context: Context, actor: Actor, *, device_id: int) -> Sequence[PlacedKey]:
-    """Every slot of a device with its key. NotFound; Unavailable when the vendor is switched off."""
-    return (await placed_keys(context, actor, device_id=device_id)).keys
-
-
 async def placed_keys(context: Context, actor: Actor, *, device_id: int) -> PlacedKeys:
-    """The same with the words for people around it."""
+    """Every slot of a device with its key. NotFound; Unavailable when the vendor is switched off."""
     config = await compose_device(context, actor, device_id=device_id)
     profile = context.profiles.all[config.profile]
     model = profile.models[context.profiles.renderers[config.profile].model_id(config)]

@@ -11,8 +11,13 @@ cd "$(dirname "$0")/.."
 work="$(mktemp -d)"
 server_port=28088
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-buildah() { command buildah --root "$work/store" --runroot "$work/run" "$@"; }
-trap 'jobs -p | xargs -r kill 2> /dev/null; wait; buildah rm --all > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
+server=
+where=(--root "$work/store" --runroot "$work/run")
+buildah() { command buildah "${where[@]}" "$@"; }
+stop() { # the server has a process group of its own
+    if [ -n "$server" ]; then kill -TERM -- "-$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; server=; fi
+}
+trap 'stop; buildah rm --all > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
 say() { printf '\n== %s\n' "$*"; }
 
 pull=(--pull)
@@ -40,7 +45,8 @@ say "the server starts on an empty volume and becomes healthy"
 container="$(buildah from --pull-never localhost/provisioner)"
 settings=(--env PROVISIONER_PUBLIC_HOST=provisioning.example.test --env "PROVISIONER_ADMIN_PORT=$server_port"
     --env PROVISIONER_HTTPS_PORT=28443 --env PROVISIONER_HTTP_PORT=28080)
-buildah run "${settings[@]}" "$container" -- sh /opt/provisioner/entrypoint.sh serve &
+setsid buildah "${where[@]}" run "${settings[@]}" "$container" -- sh /opt/provisioner/entrypoint.sh serve &
+server=$!
 for _ in $(seq 60); do
     if buildah run "${settings[@]}" "$container" -- python /opt/provisioner/healthcheck.py 2> /dev/null; then break; fi
     sleep 1
@@ -50,6 +56,8 @@ status="$(curl --silent --insecure --output /dev/null --write-out '%{http_code}'
 [ "$status" = 401 ] || { echo "a stranger's phone got $status, not 401" >&2; exit 1; }
 buildah run "$container" -- sh -c '[ "$(id -u)" = 10001 ] && ! touch /app/x 2> /dev/null'
 echo "healthy; a stranger's phone gets 401; runs as an account that cannot change the program"
+
+stop
 
 say "Kamailio takes the reference configuration"
 container="$(buildah from --pull-never localhost/provisioner-kamailio)"

@@ -1,10 +1,12 @@
 """A template for one function key, used for every key: `{{ keys | each("key.cfg.j2", code=code) }}`.
 
-A phone has up to some hundred keys, most of them unused. Such a template reads plain facts only, so an unused key's
-text depends on few things and is remembered for the next phone; the other keys are written together in one run.
+A phone has up to some hundred keys, most of them unused, and many others are the same on every desk of a tenant. Such a
+template reads plain facts only, so a key's text depends on few things and is remembered for the next phone; keys
+that are not known are written together in one run.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -20,15 +22,57 @@ from provisioner.profiles.sandbox import Sandbox
 from provisioner.profiles.writers import joined
 
 CIRCUMSTANCES: Final = 16  # for which the texts of unused keys are remembered
-TEXTS: Final = 4096  # remembered for each
+TEXTS: Final = 4096  # remembered for each: of unused keys, and of others
 
 _WORDS: Final = ("slot", "module", "type", "active_line", "value", "label", "fields")
 _words: Final = attrgetter(*_WORDS)
+_EXACT: Final = frozenset({str, int})
 _END: Final = "\0"  # ends the text of one key; no writer lets it through from a value
 _SAME_FOR_ALL: Final = frozenset({"profile", "tables"})
 _SAME_FOR_A_KEY: Final = _SAME_FOR_ALL | {"model"}  # a key that is remembered belongs to one model
 
-Texts = dict[OutputKey, str]
+Texts = dict[Hashable, str]
+
+
+class _Remembered:
+    """Texts of keys in one circumstance: unused keys by themselves, others by all that their template sees of them."""
+
+    def __init__(self) -> None:
+        self.constant: Texts = {}
+        self.others: Texts = {}
+
+    def texts(
+        self, keys: Sequence[OutputKey], run: Callable[[Sequence[OutputKey]], list[str]], *, model: str
+    ) -> list[str]:
+        """The text of each key; those that are not known are written by `run`, all at once."""
+        found: list[str | None] = []
+        missing: list[tuple[int, Hashable, OutputKey]] = []
+        for place, key in enumerate(keys):
+            looks = key if key.is_constant else _looks(key, model)
+            text = (self.constant if key.is_constant else self.others).get(looks)
+            found.append(text)
+            if text is None:
+                missing.append((place, looks, key))
+        if missing:
+            written = run([key for _, _, key in missing])
+            for (place, looks, key), text in zip(missing, written, strict=True):
+                found[place] = text
+                self._remember(looks, text, self.constant if key.is_constant else self.others)
+        return [text or "" for text in found]
+
+    def _remember(self, looks: Hashable, text: str, texts: Texts) -> None:
+        if looks is None:
+            return
+        if len(texts) >= TEXTS:
+            texts.clear()
+        texts[looks] = text
+
+
+def _looks(key: OutputKey, model: str) -> Hashable:
+    """All that a template sees of a key and its model; None when that cannot be compared exactly (1 equals True)."""
+    fields = key.fields
+    looks = (model, *_words(key)[:-1], *fields, *fields.values())
+    return looks if _EXACT.issuperset(map(type, looks)) else None
 
 
 class EachKey:
@@ -70,7 +114,7 @@ class EachKey:
             self._attributes.append((read, owner, attribute))
         self._globals = dict(sandbox.globals)
         self._template = _compiled(sandbox, tree, name)
-        self._texts: dict[tuple[Any, ...], Texts] = {}
+        self._texts: dict[tuple[Any, ...], _Remembered] = {}
 
     def write(self, context: Context, keys: Iterable[OutputKey], arguments: Mapping[str, Any]) -> Markup:
         """The text of all keys in their order, without the end of the last line; MalformedOutputError when it gets too long."""
@@ -81,27 +125,22 @@ class EachKey:
             if value is not ABSENT:
                 names[name] = value
         keys = list(keys)
-        texts = self._remembered(names, arguments)
-        missing = [key for key in keys if key not in texts]
-        written = dict(zip(missing, self._run(names, missing), strict=True)) if missing else {}
-        found = "".join([written[key] if key in written else texts[key] for key in keys])
-        constant = {key: text for key, text in written.items() if key.is_constant}
-        if constant and len(texts) + len(constant) <= TEXTS:
-            texts |= constant
+        remembered = self._remembered(names, arguments)
+        found = "".join(remembered.texts(keys, partial(self._run, names), model=given["model"].id))
         return Markup(found.removesuffix("\n"))  # noqa: S704 - every value went through the writer
 
-    def _remembered(self, names: Mapping[str, Any], arguments: Mapping[str, Any]) -> Texts:
+    def _remembered(self, names: Mapping[str, Any], arguments: Mapping[str, Any]) -> _Remembered:
         """What is known for these circumstances; an empty, forgotten one when they cannot be compared."""
         facts = [
             names.get(name, ABSENT) for name, owner, _ in self._attributes if owner not in _SAME_FOR_A_KEY
         ]
         facts += [*arguments.values()]
         if not all(fact is None or type(fact) in {str, int, bool} for fact in facts):
-            return {}
+            return _Remembered()
         circumstances = (*arguments, *facts, *map(type, facts))  # the types, because True equals 1
         texts = self._texts.pop(circumstances, None)
         if texts is None:
-            texts = {}
+            texts = _Remembered()
             while len(self._texts) >= CIRCUMSTANCES:
                 self._texts.pop(next(iter(self._texts)), None)
         self._texts[circumstances] = texts  # the last one used goes last

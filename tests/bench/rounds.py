@@ -1,13 +1,15 @@
 """Cases measured in turn, round after round, so that a noisy minute hurts all of them alike."""
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from tests.bench.machine import cpu_seconds
 
 _IDLE = 0.02
+_PAUSE = 0.5
 _LONGEST_SETTLING = 30.0
 
 
@@ -65,6 +67,19 @@ def measure(cases: Sequence[Case], rounds: int) -> dict[str, Measured]:
         for case in cases:
             _once(case, found[case.name])
     return found
+
+
+async def quietest(rounds: int, measure_round: Callable[[], Awaitable[Sequence[float]]]) -> float:
+    """The median of the round that was disturbed least: for figures that have nothing beside them to compare with.
+
+    What else runs on a machine only ever adds to the processor time of a piece of work, for seconds at a time.
+    """
+    medians = []
+    for number in range(rounds):
+        if number:
+            await asyncio.sleep(_PAUSE)
+        medians.append(median(await measure_round()))
+    return min(medians)
 
 
 def _once(case: Case, into: Measured) -> None:

@@ -18,7 +18,7 @@ class Scale:
     few: int
     """Devices in the small database."""
     fetches: int
-    """First fetches after a change, for each model."""
+    """First fetches after a change in each round, for each model; and hotdesk logins."""
     reached: int
     """Devices that one tenant setting reaches."""
 

@@ -1,4 +1,4 @@
-"""`each`: one template for all function keys, with the texts of unused keys remembered."""
+"""`each`: one template for all function keys, with their texts remembered."""
 
 import re
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import RenderingFailed
+from provisioner.profiles import each
 from provisioner.profiles.catalogue_file import CatalogueEntry, read_catalogue
 from provisioner.profiles.loader import Profiles, load_profiles
 from provisioner.profiles.samples import SampleKey, SamplePhone, full_line, largest, smallest, with_setting
@@ -35,8 +36,8 @@ _EACH = re.compile(r'\{\{ keys \| each\("([^"]+)"((?:, (\w+)=\3)*)\) \}\}\n')
 def keyed(vendor: Callable[..., Path], catalogue: Catalogue) -> Callable[..., Profiles]:
     """A vendor whose one file is `{{ keys | each(...) }}` of the given template."""
 
-    def load(key: str, file: str = '{{ keys | each("key.j2") }}') -> Profiles:
-        folder = vendor(models_toml=MODELS, keys_toml=KEYS)
+    def load(key: str, file: str = '{{ keys | each("key.j2") }}', keys: str = KEYS) -> Profiles:
+        folder = vendor(models_toml=MODELS, keys_toml=keys)
         (folder / "templates" / "device.cfg.j2").write_text(file, encoding="utf-8")
         (folder / "templates" / "key.j2").write_text(key, encoding="utf-8")
         return load_profiles(folder.parent, settings=catalogue)
@@ -109,6 +110,63 @@ def test_true_and_one_are_not_mixed_up(keyed: Callable[..., Profiles], catalogue
     phone = phone_of(profiles, catalogue)
     assert text(profiles, with_setting(phone, "dnd", True)).startswith("1 = true\n")
     assert text(profiles, with_setting(phone, "dnd", False)).startswith("1 = 1\n")
+
+
+def test_keys_that_only_seem_alike_are_written_each_for_itself(
+    keyed: Callable[..., Profiles], catalogue: Catalogue
+) -> None:
+    profiles = keyed(
+        "{{ key.slot }} = {{ key.type }} {{ key.value }} {{ key.label }} {{ key.active_line }}\n"
+    )
+    phone = phone_of(profiles, catalogue)
+    key = phone.keys[0]
+    others = [
+        key,
+        replace(key, target="203"),
+        replace(key, label="Bob"),
+        replace(key, line=0),
+        replace(key, type="dnd"),
+        replace(key, slot=3),
+    ]
+    found = [text(profiles, replace(phone, keys=(other,))) for other in others]
+    assert len(set(found)) == len(others)
+    assert [text(profiles, replace(phone, keys=(other,))) for other in reversed(others)] == found[::-1]
+
+
+def test_a_key_of_another_model_is_written_for_itself(
+    keyed: Callable[..., Profiles], catalogue: Catalogue
+) -> None:
+    profiles = keyed("{{ key.slot }} = {{ key.label }} {{ model.id }}\n")
+    for _ in range(2):
+        for model in ("T1", "T2"):
+            assert f"2 = Anna {model}\n" in text(profiles, phone_of(profiles, catalogue, model=model))
+
+
+def test_a_key_that_says_true_is_not_taken_for_one_that_says_1(
+    keyed: Callable[..., Profiles], catalogue: Catalogue
+) -> None:
+    profiles = keyed(
+        "{{ key.slot }} = {{ key.value }}\n",
+        keys=KEYS.replace('"key.target"', "\"{'a': true, 'b': 1, 'c': [1]}[key.target]\""),
+    )
+    phone = phone_of(profiles, catalogue)
+    for _ in range(2):
+        for target, said in (("a", "true"), ("b", "1"), ("c", "1")):
+            keys = (replace(phone.keys[0], target=target),)
+            assert f"2 = {said}\n" in text(profiles, replace(phone, keys=keys))
+
+
+def test_no_more_texts_are_remembered_than_there_is_room_for(
+    keyed: Callable[..., Profiles], catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(each, "TEXTS", 2)
+    profiles = keyed("{{ key.slot }} = {{ key.label }}\n")
+    phone = phone_of(profiles, catalogue)
+    for number in [*range(9), 0]:
+        keys = tuple(SampleKey(slot=slot, type="blf", label=f"{number}-{slot}") for slot in (1, 2, 3))
+        assert (
+            text(profiles, replace(phone, keys=keys)) == f"1 = {number}-1\n2 = {number}-2\n3 = {number}-3\n"
+        )
 
 
 def test_facts_that_cannot_be_compared_are_written_anew(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import uvloop
 
@@ -17,7 +16,7 @@ from provisioner.settings import ServerSettings
 from tests.bench.fleet import KEYS, SNOM, YEALINK, Member
 from tests.bench.machine import pinned, server_core
 from tests.bench.place import Place
-from tests.bench.rounds import BenchError
+from tests.bench.rounds import BenchError, quietest
 from tests.bench.scale import Scale
 from tests.bench.table import Figure
 
@@ -37,17 +36,23 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
     try:
         context = await open_context(settings, store=store)
         members = [member for member in place.members if member.kind in {SNOM, YEALINK}]
-        return [await _figure(context, member, scale.fetches) for member in members]
+        return [await _figure(context, member, scale) for member in members]
     finally:
         await store.close()
 
 
-async def _figure(context: Context, member: Member, fetches: int) -> Figure:
+async def _figure(context: Context, member: Member, scale: Scale) -> Figure:
     files = PhoneFiles(context, make_gate(context))
     await _fetch_after_change(context, files, member)
     settle_garbage()  # as the server does when it has started
-    costs = [await _fetch_after_change(context, files, member) for _ in range(fetches)]
-    typical = median(costs) * 1e3
+    costs: list[float] = []
+
+    async def measure_round() -> Sequence[float]:
+        found = [await _fetch_after_change(context, files, member) for _ in range(scale.fetches)]
+        costs.extend(found)
+        return found
+
+    typical = await quietest(scale.rounds, measure_round) * 1e3
     return Figure(
         name=f"first fetch after a change, {member.kind.profile.capitalize()} {member.kind.model}, {KEYS} keys",
         ours=f"{typical:.2f} ms (fastest {min(costs) * 1e3:.2f})",
@@ -55,7 +60,7 @@ async def _figure(context: Context, member: Member, fetches: int) -> Figure:
         ratio="",
         target=f"≤ {TARGET_MS:.0f} ms",
         is_met=typical <= TARGET_MS,
-        how=f"processor time of the process from asking for the device's record to the rendered file being in memory, after a change of the device; median of {fetches}; "
+        how=f"processor time of the process from asking for the device's record to the rendered file being in memory, after a change of the device; median of {scale.fetches}, in the quietest of {scale.rounds} rounds; "
         "network and password check are not in it",
     )
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import uvloop
 
@@ -20,7 +19,7 @@ from provisioner.settings import ServerSettings
 from tests.bench.fleet import YEALINK
 from tests.bench.machine import pinned, server_core
 from tests.bench.place import Place
-from tests.bench.rounds import BenchError
+from tests.bench.rounds import BenchError, quietest
 from tests.bench.scale import Scale
 from tests.bench.table import Figure
 
@@ -41,10 +40,16 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
         context = await open_context(settings, store=store)
         accounts, code = await _prepare(context)
         settle_garbage()  # as the server does when it has started
-        costs = [await _log_in(context, accounts[turn % 2], code) for turn in range(scale.fetches)]
+        costs: list[float] = []
+
+        async def measure_round() -> Sequence[float]:
+            found = [await _log_in(context, accounts[turn % 2], code) for turn in range(scale.fetches)]
+            costs.extend(found)
+            return found
+
+        typical = await quietest(scale.rounds, measure_round) * 1e3
     finally:
         await store.close()
-    typical = median(costs) * 1e3
     return [
         Figure(
             name="hotdesk login to committed",
@@ -54,7 +59,7 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
             target=f"< {TARGET_MS:.0f} ms",
             is_met=typical < TARGET_MS,
             how=f"processor time of the process for one dialled code with PIN: the user is logged out on the device where the last login was, both devices get a new revision and are asked "
-            f"to fetch; median of {len(costs)}",
+            f"to fetch; median of {scale.fetches}, in the quietest of {scale.rounds} rounds",
         )
     ]
 

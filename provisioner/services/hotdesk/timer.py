@@ -1,15 +1,13 @@
 """Logging out by itself: at the hour or after the hours a tenant chose, never during a call; and what of it is forgotten."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from provisioner.errors import ProvisionerError
 from provisioner.model import Device, HotdeskDialog, HotdeskSession, PinFailure, RunningCall
+from provisioner.services.alarm import Alarm
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.seats.seating import stand
 
@@ -50,31 +48,14 @@ async def prune_hotdesk(context: Context) -> int:
     return count
 
 
-class HotdeskTimer:
-    """Sleeps until the next session is over; a restart begins with what is stored. Several nodes may run one each."""
+class HotdeskTimer(Alarm):
+    """Sleeps until the next session is over."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._woken = asyncio.Event()
+    trouble = "nobody can be logged out yet"
+    retry = DURING_A_CALL
 
-    def wake(self) -> None:
-        """Look again: a session may end sooner than the one waited for."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        while True:
-            try:
-                await log_out_due(self._context)
-                wait = await self._seconds_to_next()
-            except (SQLAlchemyError, ProvisionerError, OSError) as error:
-                log.warning("nobody can be logged out yet", error=type(error).__name__)
-                wait = DURING_A_CALL
-            try:
-                async with asyncio.timeout(wait):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
-            self._woken.clear()
+    async def _act(self) -> None:
+        await log_out_due(self._context)
 
     async def _seconds_to_next(self) -> float:
         statement = (

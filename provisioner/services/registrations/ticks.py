@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from provisioner.errors import ProvisionerError, Unavailable
 from provisioner.model import Line, Registration, RegistrationState
 from provisioner.model.store import REGISTRATIONS, sequence
+from provisioner.services.alarm import Alarm
 from provisioner.services.context import Actor, Context
 from provisioner.services.registrations.account_book import AccountBook
 from provisioner.services.registrations.rows import load_accounts, save_accounts
@@ -254,32 +255,15 @@ async def expire_due(context: Context) -> int:
         return count
 
 
-class ExpiryTimer:
-    """Sleeps until the next registration ends, not from poll to poll; a restart begins with what is stored."""
+class ExpiryTimer(Alarm):
+    """Sleeps until the next registration ends."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._woken = asyncio.Event()
+    trouble = "expiry cannot be written yet"
+    retry = 1.0
+    settling = SETTLING_SECONDS
 
-    def wake(self) -> None:
-        """Look again: a registration may end sooner than the one waited for."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        while True:
-            try:
-                await expire_due(self._context)
-                wait = await self._seconds_to_next()
-            except (SQLAlchemyError, ProvisionerError, OSError) as error:
-                log.warning("expiry cannot be written yet", error=type(error).__name__)
-                wait = 1.0
-            try:
-                async with asyncio.timeout(wait):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
-            await asyncio.sleep(SETTLING_SECONDS)
-            self._woken.clear()
+    async def _act(self) -> None:
+        await expire_due(self._context)
 
     async def _seconds_to_next(self) -> float:
         async with self._context.store.read() as session:

@@ -19,9 +19,9 @@ from provisioner.errors import ProfileBroken
 from provisioner.profiles.expressions import ABSENT, FLAT, Flatten, read_attribute
 from provisioner.profiles.output import OutputKey
 from provisioner.profiles.sandbox import Sandbox
-from provisioner.profiles.writers import joined
+from provisioner.profiles.writers import MalformedOutputError, joined
 
-CIRCUMSTANCES: Final = 16  # for which the texts of unused keys are remembered
+CIRCUMSTANCES: Final = 16  # for which texts are remembered
 TEXTS: Final = 4096  # remembered for each: of unused keys, and of others
 
 _WORDS: Final = ("slot", "module", "type", "active_line", "value", "label", "fields")
@@ -55,7 +55,7 @@ class _Remembered:
                 missing.append((place, looks, key))
         if missing:
             written = run([key for _, _, key in missing])
-            for (place, looks, key), text in zip(missing, written, strict=True):
+            for (place, looks, key), text in zip(missing, written, strict=True):  # as many: see `run`
                 found[place] = text
                 self._remember(looks, text, self.constant if key.is_constant else self.others)
         return [text or "" for text in found]
@@ -78,24 +78,13 @@ def _looks(key: OutputKey, model: str) -> Hashable:
 class EachKey:
     """One compiled template for a key. `arguments` are names that the filter gives it; `needs` what else it reads.
 
-    `check` looks at the parsed template as it does at a file's own.
-
     ProfileBroken when it is not sound or reads more than plain facts of the key and the phone.
     """
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        name: str,
-        source: str,
-        *,
-        arguments: Collection[str],
-        check: Callable[[nodes.Template, str], None],
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, name: str, source: str, *, arguments: Collection[str]) -> None:
         where = f"templates/{name}"
         try:
             tree = sandbox.parse(source, name)
-            check(tree, name)
             own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
             own |= {*sandbox.globals, *arguments}
             self.needs = frozenset(meta.find_undeclared_variables(tree) - own - {"key"})
@@ -126,7 +115,9 @@ class EachKey:
                 names[name] = value
         keys = list(keys)
         remembered = self._remembered(names, arguments)
-        found = "".join(remembered.texts(keys, partial(self._run, names), model=given["model"].id))
+        found = "".join(
+            remembered.texts(keys, partial(self._run, names), model=getattr(given.get("model"), "id", ""))
+        )
         return Markup(found.removesuffix("\n"))  # noqa: S704 - every value went through the writer
 
     def _remembered(self, names: Mapping[str, Any], arguments: Mapping[str, Any]) -> _Remembered:
@@ -148,7 +139,10 @@ class EachKey:
 
     def _run(self, names: dict[str, Any], keys: Sequence[OutputKey]) -> list[str]:
         context = self._template.new_context({**names, "each_key": map(_words, keys)}, shared=True)
-        return joined(self._template.root_render_func(context)).split(_END)[:-1]
+        texts = joined(self._template.root_render_func(context)).split(_END)[:-1]
+        if len(texts) != len(keys):  # nothing of this may be remembered: it would be another key's
+            raise MalformedOutputError("a key's text holds a control character")
+        return texts
 
 
 def _compiled(sandbox: Sandbox, tree: nodes.Template, name: str) -> Template:

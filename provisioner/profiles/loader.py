@@ -172,7 +172,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # an editor may have begun it with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileBroken(f"{path.name}: cannot be read ({type(error).__name__})") from None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from jinja2 import DictLoader, StrictUndefined, nodes, pass_eval_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import TemplateError
 from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -52,6 +54,14 @@ class Generator(CodeGenerator):
         else:
             self.write(")")
 
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - the visitor's own name
+        """Text, and nothing that passes for finished because its first part is."""
+        self.write("str_join((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """Strict about unknown names; looks attributes of our own plain values up without detours."""
@@ -65,6 +75,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As the sandbox does, with a short way for values that have nothing to hide but underscores."""
         kind = type(obj)
+        if kind is Markup:  # its own methods would take a value for HTML, and the outcome for finished
+            return super().getattr(str(obj), attribute)
         if kind is Settings or (kind is dict and not hasattr(dict, attribute)):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         readable = _READABLE.get(kind)
@@ -76,6 +88,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
             except AttributeError:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`+` and `%`: what is made of a finished piece and a value is not finished."""
+        return super().call_binop(context, operator, _unfinished(left), _unfinished(right))
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """As the sandbox does, with the same short way: filters such as `selectattr` look attributes up like this."""
@@ -133,12 +149,18 @@ def template_sandbox(writer: Writer, templates: Mapping[str, str]) -> Sandbox:
         cache_size=-1,
     )
     sandbox.code_generator_class = Generator
-    sandbox.filters |= {"elements": _elements(writer)} if isinstance(writer, XmlWriter) else {"lines": lines}
+    sandbox.intercepted_binops = frozenset("+%")
+    sandbox.filters = {name: _of_text(function) for name, function in sandbox.filters.items()}
+    sandbox.filters |= _xml_filters(writer) if isinstance(writer, XmlWriter) else {"lines": lines}
     return sandbox
 
 
-def _elements(writer: XmlWriter) -> Callable[..., Markup]:
-    escape, escape_content = writer.escape, writer.escape_content
+def _xml_filters(writer: XmlWriter) -> Mapping[str, Callable[..., Markup]]:
+    escape_content = writer.escape_content
+
+    def element(value: Any, name: str, level: int = 2, /, **attributes: Any) -> Markup:
+        """One element, `level` deep, with the value as its text."""
+        return Markup(" " * level + writer.element(name, value, attributes))  # noqa: S704 - escaped by the writer
 
     def elements(rows: Rows, level: int = 2, /, **attributes: Any) -> Markup:
         """Rows as XML elements named by their keys, with the row's attributes and those given here.
@@ -147,16 +169,33 @@ def _elements(writer: XmlWriter) -> Callable[..., Markup]:
         """
         margin = " " * level
 
-        def element(shape: RowShape, value: Any) -> str:
+        def row(shape: RowShape, value: Any) -> str:
             text = escape_content(value if type(value) is str else as_text(value))
             end = f">{text}</{shape.key}>\n" if text else "/>\n"
             return f"{margin}{shape.xml_head}{end}"
 
-        more = "".join([f' {name}="{escape(as_text(value))}"' for name, value in attributes.items()])
-        text = _text(rows, ("elements", level), element).removesuffix("\n")
-        return Markup(text.replace(MORE, more))  # noqa: S704 - every value went through the writer
+        text = _text(rows, ("elements", level), row).removesuffix("\n")
+        return Markup(text.replace(MORE, writer.attributes(attributes)))  # noqa: S704 - every value went through the writer
 
-    return elements
+    return {"element": element, "elements": elements}
+
+
+def _unfinished(value: Any) -> Any:
+    """A finished piece as plain text, which is written as any value is; a list with its items so."""
+    if type(value) is Markup:
+        return str(value)
+    kind = type(value)
+    return kind(map(_unfinished, value)) if kind is list or kind is tuple else value
+
+
+def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that gives no finished pieces: those it gets are plain text to it."""
+
+    @wraps(function)
+    def filter_of_text(*given: Any, **named: Any) -> Any:
+        return function(*map(_unfinished, given), **named)
+
+    return filter_of_text
 
 
 def _text(rows: Rows, name: Hashable, write: Callable[[RowShape, Any], str]) -> str:

@@ -121,7 +121,7 @@ def failing_screens(profile: Profile, check: Callable[[bytes], None]) -> Iterato
 def largest_screens(text: str = "Zoë & <Söhne> \"q\" 'a' 100% ; # = ") -> tuple[Screen, ...]:
     """Screens of every kind with as much on them as there can be, every text starting with this one."""
     url = "https://prov.example.net:8443/x/0004130A0B0C/page/" + "t" * LINE
-    long = text + "&" * LINE
+    long = text + '"' * LINE  # what takes most room when it is written
     item = Item(long, f"{url}?a=1&b=2")
     questions = (Question("extension", long), Question("pin", long, is_secret=True))
     return (

@@ -65,7 +65,6 @@ class FileTemplate:
             needs = meta.find_undeclared_variables(tree) - FUNCTIONS - set_here
         except TemplateSyntaxError as error:
             raise ProfileBroken(f"templates/{name}: line {error.lineno}: {error.message}") from None
-        self._check_words(tree, name)
         for used in tree.find_all(nodes.Filter):
             if used.name == "each":
                 needs |= self._each_key(profile, used, where=f"templates/{name}: line {used.lineno}")
@@ -76,22 +75,13 @@ class FileTemplate:
                 needs |= self._needs(profile, other, (*seen, name))
         return needs
 
-    def _check_words(self, tree: nodes.Template, name: str) -> None:
-        for data in tree.find_all(nodes.TemplateData):
-            for pattern, fault in self._writer.faults.items():
-                if found := pattern.search(data.data):
-                    line = data.lineno + data.data.count("\n", 0, found.start())
-                    raise ProfileBroken(f"templates/{name}: line {line}: {fault}")
-
     def _each_key(self, profile: Profile, used: nodes.Filter, *, where: str) -> frozenset[str]:
         """Compiles the template for each key that a filter names; the names it needs besides."""
         name = used.args[0].value if len(used.args) == 1 and isinstance(used.args[0], nodes.Const) else ""
         if name not in profile.templates or used.dyn_args or used.dyn_kwargs:
             raise ProfileBroken(f"{where}: `each` takes the name of a template, and arguments by name")
         arguments = tuple(str(argument.key) for argument in used.kwargs)
-        each = EachKey(
-            self._sandbox, name, profile.templates[name], arguments=arguments, check=self._check_words
-        )
+        each = EachKey(self._sandbox, name, profile.templates[name], arguments=arguments)
         self._each[name, arguments] = each
         return each.needs
 

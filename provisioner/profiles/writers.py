@@ -20,17 +20,20 @@ LARGEST: Final = 512 * 1024  # characters of one file: far more than any phone r
 _AT_ONCE: Final = 256  # pieces of a template's output put together before its size is looked at
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_XML_SPECIAL = re.compile('[&<>"\t\n\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+_XML_SPECIAL = re.compile("[&<>\"'\t\n\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ATTRIBUTE_SPECIAL = re.compile('[&<>"\t\n\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 _CONTENT_SPECIAL = re.compile("[&<>\r]|[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML_ESCAPES = {
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",
     '"': "&quot;",
+    "'": "&#39;",
     "\t": "&#9;",
     "\n": "&#10;",
     "\r": "&#13;",
 }
+_NAME: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _DECLARED = re.compile(r"\s*(?:<\?xml\s[^>]*\?>)?\s*")
 # What some reader somewhere takes for the end of a line, every other control character, lone surrogates.
@@ -80,8 +83,6 @@ class Writer(ABC):
     """One format. `suffix` names its files in cases/."""
 
     suffix: ClassVar[str]
-    faults: ClassVar[Mapping[re.Pattern[str], str]] = {}
-    """What a template must not say outside its braces, and what to write instead."""
 
     @abstractmethod
     def escape(self, text: str) -> str:
@@ -119,11 +120,10 @@ class _NoTree:
 class XmlWriter(Writer):
     """XML 1.0, laid out as its template is; lxml reads every file before it goes out.
 
-    An apostrophe in a value stays what it is, since not every phone knows what `&apos;` is: so attributes stand in double quotes.
+    Whole elements are written with as few references as XML needs, since a small reader may know only the usual ones.
     """
 
     suffix = "xml"
-    faults: ClassVar = {re.compile(r"=\s*'"): "an attribute in single quotes: write it in double quotes"}
 
     def __init__(self) -> None:
         self._parser = _parser()
@@ -134,16 +134,43 @@ class XmlWriter(Writer):
         if (
             text.isascii()
             and text.isprintable()
+            and not ("&" in text or "<" in text or ">" in text or '"' in text or "'" in text)
+        ):
+            return text
+        return _replaced(_XML_SPECIAL, text)
+
+    def escape_attribute(self, text: str) -> str:
+        """The text made harmless between double quotes only: an apostrophe stays what it is."""
+        if (
+            text.isascii()
+            and text.isprintable()
             and not ("&" in text or "<" in text or ">" in text or '"' in text)
         ):
             return text
-        return _XML_SPECIAL.sub(lambda found: _XML_ESCAPES.get(found[0], ""), text)
+        return _replaced(_ATTRIBUTE_SPECIAL, text)
 
     def escape_content(self, text: str) -> str:
         """The text made harmless between two tags only: quotes and line breaks stay what they are."""
         if text.isascii() and text.isprintable() and not ("&" in text or "<" in text or ">" in text):
             return text
-        return _CONTENT_SPECIAL.sub(lambda found: _XML_ESCAPES.get(found[0], ""), text)
+        return _replaced(_CONTENT_SPECIAL, text)
+
+    def element(self, name: str, value: Any, attributes: Mapping[str, Any]) -> str:
+        """One element with its text (a finished piece passes unchanged) and attributes; ValueError for a name that is none."""
+        if not _NAME.fullmatch(name):
+            raise ValueError("not the name of an element")
+        if isinstance(value, Markup):
+            text = str(value)
+        else:
+            text = self.escape_content(value if type(value) is str else as_text(value))
+        head = f"<{name}{self.attributes(attributes)}"
+        return f"{head}>{text}</{name}>" if text else f"{head}/>"
+
+    def attributes(self, given: Mapping[str, Any]) -> str:
+        """Attributes in double quotes, each after a blank."""
+        return "".join(
+            [f' {name}="{self.escape_attribute(as_text(value))}"' for name, value in given.items()]
+        )
 
     def finish(self, text: str) -> bytes:
         text = f"{_DECLARATION}{_DECLARED.sub('', text, count=1).rstrip()}\n"
@@ -181,6 +208,10 @@ class XmlWriter(Writer):
         except etree.XMLSyntaxError as error:
             # libxml2's text may quote the file: only the kind and the place are passed on
             raise MalformedOutputError(f"not well-formed XML in line {error.lineno}") from None
+
+
+def _replaced(special: re.Pattern[str], text: str) -> str:
+    return special.sub(lambda found: _XML_ESCAPES.get(found[0], ""), text)
 
 
 def _parser(**options: Any) -> "etree.XMLParser[Any]":

@@ -156,6 +156,29 @@ def test_a_key_that_says_true_is_not_taken_for_one_that_says_1(
             assert f"2 = {said}\n" in text(profiles, replace(phone, keys=keys))
 
 
+def test_a_key_whose_text_falls_apart_spoils_no_other_phones_keys(
+    keyed: Callable[..., Profiles], catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = keyed("{{ key.slot }} = {{ key.label }}\n")
+    phone = phone_of(profiles, catalogue)
+    keys = tuple(SampleKey(slot=slot, type="blf", label=label) for slot, label in ((1, "Ann"), (2, "Bob")))
+    monkeypatch.setattr(each, "_END", "n")  # as if a label could hold what ends a key
+    with pytest.raises(RenderingFailed, match="control character"):
+        text(profiles, replace(phone, keys=keys))
+    monkeypatch.undo()
+    assert text(profiles, replace(phone, keys=keys)) == "1 = Ann\n2 = Bob\n3 = \n"
+
+
+def test_a_macro_that_sees_nothing_of_the_phone_can_write_keys(
+    keyed: Callable[..., Profiles], catalogue: Catalogue
+) -> None:
+    profiles = keyed(
+        "{{ key.slot }} = {{ key.value }}\n",
+        '{% macro w(all) %}{{ all | each("key.j2") }}{% endmacro %}{{ w(keys) }}\n',
+    )
+    assert text(profiles, phone_of(profiles, catalogue)) == "1 = off\n2 = 202\n3 = off\n"
+
+
 def test_no_more_texts_are_remembered_than_there_is_room_for(
     keyed: Callable[..., Profiles], catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,21 +95,15 @@ def test_a_mistake_is_reported_with_its_file_and_entry(
     assert complaint in broken["tiny"]
 
 
-@pytest.mark.parametrize("file", ["device", "part", "key"])
-def test_an_attribute_in_single_quotes_would_let_a_value_out_so_it_is_refused(
-    vendor: Callable[..., Path], catalogue: Catalogue, file: str
+def test_a_mark_that_an_editor_put_before_a_file_is_not_part_of_it(
+    vendor: Callable[..., Path], catalogue: Catalogue
 ) -> None:
     folder = vendor()
-    (folder / "profile.toml").write_text(HEAD + DEVICE + 'format = "xml"\n', encoding="utf-8")
-    for name, good in {
-        "device.cfg.j2": '<a>{% include "part.j2" %}{{ keys | each("key.j2") }}</a>', "part.j2": "<b/>", "key.j2": "<c/>",
-    }.items():  # fmt: skip
-        (folder / "templates" / name).write_text(good, encoding="utf-8")
-    assert not load_profiles(folder.parent, settings=catalogue).broken
-    (bad,) = (folder / "templates").glob(f"{file}.*")
-    bad.write_text(bad.read_text() + "\n<d e = '{{ profile.label }}'/>", encoding="utf-8")
-    broken = load_profiles(folder.parent, settings=catalogue).broken["tiny"]
-    assert broken == f"templates/{bad.name}: line 2: an attribute in single quotes: write it in double quotes"
+    for path in (folder / "profile.toml", folder / "templates" / "device.cfg.j2"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    profiles = load_profiles(folder.parent, settings=catalogue)
+    assert not profiles.broken
+    assert not profiles.all["tiny"].templates["device.cfg.j2"].startswith("\ufeff")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,22 @@ Catalogue = Mapping[str, CatalogueEntry]
 VENDORS = Path(__file__).parent / "vendors"
 
 
+FINISHED = "{% set v = config.name %}{% set x %}n%s{% endset %}"
+"""A value, and a piece that passes the writer unchanged."""
+XML_PROFILE = (
+    'id = "tiny"\nlabel = "T"\nprovisioning_url = "{base}"\n'
+    '[[files]]\nid = "device"\nrole = "device"\npath = "^{mac}$"\ntemplate = "device.cfg.j2"\nformat = "xml"\n'
+)
+
+
+def of_a_phone_named(name: str, folder: Path, catalogue: Catalogue) -> bytes:
+    """The device file of the vendor in this folder."""
+    profiles = load_profiles(folder.parent, settings=catalogue)
+    profile = profiles.all["tiny"]
+    phone = replace(smallest(profile, profile.models["T1"], catalogue.values()), name=name)
+    return profiles.render("tiny", profile.file("device"), phone).body
+
+
 @pytest.fixture
 def phone(acme: Profiles, catalogue: Catalogue) -> SamplePhone:
     profile = acme.all["acme"]
@@ -284,6 +300,63 @@ def test_a_row_with_an_attribute_is_written_once_for_each_of_its_prefixes(
     phone = replace(smallest(profile, profile.models["T1"], catalogue.values()), name="n\x01\x02\nm")
     body = profiles.render("tiny", profile.file("device"), phone).body
     assert body == b"x.a = n m\n a = n m\na = n m\nb = 2\nc = 3\nb=2\nc=3\n"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "<a b='{{ v }}'/>",
+        '<a b="{{ v }}"/>',
+        "<a b={# c #}'{{ v }}'/>",
+        "<a b={% if true %}'{{ v }}'{% endif %}/>",
+        "<a b={% raw %}'{% endraw %}{{ v }}'/>",
+        "<a b={{ v }}/>",
+        "<a {{ v }}/>",
+        "<a>{{ v }}</a>",
+        "<a><!-- {{ v }} --></a>",
+        '{{ v | element("a", b=v) }}',
+        '{{ v | element("a", b="c" ~ v) }}',
+        "<a b='{{ x ~ v }}'/>",
+        "<a b='{{ x + v }}'/>",
+        "<a b='{{ x % v }}'/>",
+        "<a b='{{ x | format(v) }}'/>",
+        "<a b='{{ x | replace(\"n\", v) }}'/>",
+        "<a b='{{ [x, v] | join }}'/>",
+        "<a b='{{ (x, v) | join(x) }}'/>",
+        "<a b='{{ x.join([v, v]) }}'/>",
+        "{% macro m(w) %}{{ w }}{% endmacro %}<a b='{{ m(v) ~ v }}'/>",
+    ],
+)
+@pytest.mark.parametrize(
+    "value", ["x' c='1", 'x" c="1', "c='1'", 'c="1"', "</a><c/>", "--><c/><!--", "\n'\t\""]
+)
+def test_no_place_of_a_template_lets_a_value_out(
+    vendor: Callable[..., Path], catalogue: Catalogue, template: str, value: str
+) -> None:
+    """Either the value stays inside, or the phone gets nothing and the fault is told."""
+    folder = vendor(profile_toml=XML_PROFILE)
+    (folder / "templates" / "device.cfg.j2").write_text(f"{FINISHED}{template}", encoding="utf-8")
+    try:
+        body = of_a_phone_named(value, folder, catalogue)
+    except RenderingFailed:
+        return
+    assert {name for name, _ in WRITERS["xml"].parse(body)} <= {"a", "a/@b"}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "x ~ v", "x + v", "x % v", "x | format(v)", "x | replace('%s', v)", "[x, v] | join", "x.join([v, v])",
+        "x.replace('%s', v)",
+    ],
+)  # fmt: skip
+def test_what_is_made_of_a_finished_piece_and_a_value_is_written_as_a_value(
+    vendor: Callable[..., Path], catalogue: Catalogue, made: str
+) -> None:
+    folder = vendor()
+    template = f"{FINISHED}a = {{{{ {made} }}}}\n"
+    (folder / "templates" / "device.cfg.j2").write_text(template, encoding="utf-8")
+    assert of_a_phone_named("1\nevil = 2", folder, catalogue).count(b"\n") == 1
 
 
 @pytest.mark.parametrize("file", ["device", "lines"])

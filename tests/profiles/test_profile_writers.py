@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from provisioner.profiles.writers import LARGEST, WRITERS, MalformedOutputError, as_text, joined
+from provisioner.profiles.writers import LARGEST, WRITERS, MalformedOutputError, XmlWriter, as_text, joined
 
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=60)
 XML, KEYVALUE, JSON, TEXT = (WRITERS[name] for name in ("xml", "keyvalue", "json", "text"))
@@ -90,7 +90,15 @@ def test_a_document_type_is_refused_when_written_and_when_read(doctype: str) -> 
 
 
 def test_quotes_stay_what_they_are_where_they_harm_nothing() -> None:
-    assert XML.finalize('O\'Brien "B"') == "O'Brien &quot;B&quot;"
+    assert isinstance(XML, XmlWriter)
+    name = 'O\'Brien "B" <&>\n'
+    element = XML.element("a", name, {"b": name})
+    assert element == '<a b="O\'Brien &quot;B&quot; &lt;&amp;&gt;&#10;">O\'Brien "B" &lt;&amp;&gt;\n</a>'
+    assert XML.finalize(name) == "O&#39;Brien &quot;B&quot; &lt;&amp;&gt;&#10;"
+    assert XML.element("a", "", {}) == "<a/>"
+    assert XML.element("a", Markup("<b/>"), {}) == "<a><b/></a>"
+    with pytest.raises(ValueError, match="not the name"):
+        XML.element("a b", "", {})
 
 
 @pytest.mark.parametrize("place", ["<a>{}</a>", "<a b='{}'/>", "<a><!--{}--></a>", "<a>ü{}</a>"])

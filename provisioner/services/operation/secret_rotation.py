@@ -26,7 +26,7 @@ CHUNK = 200
 SETTLE_SECONDS = 1.0
 """Between the last row and the end of the old keys: readers that hold an old row are done with it by then."""
 KEY_CHECK = ("key_check", "server.key_check")
-"""Name and purpose of the fact that proves the key ring (services/installation)."""
+"""Name and purpose of the fact that proves the key ring (services/operation/installation.py)."""
 
 TABLES = (Device, Line, SettingValue, PbxConnection)
 

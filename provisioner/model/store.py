@@ -1,8 +1,13 @@
 """The database: engine, sessions and the order of changes. The same on SQLite and PostgreSQL."""
 
 import asyncio
+import contextlib
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import bindparam, event, select, text, update
@@ -19,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from provisioner.errors import StorageFull, Unavailable
 from provisioner.model.device import Device
-from provisioner.model.quick import Quick, QuickPostgres, QuickSqlite
+from provisioner.model.quick import Quick, QuickPostgres, QuickSqlite, open_sqlite_reader
 from provisioner.model.server_state import Counter
 from provisioner.model.sqlite_driver import WholeConnection
 
@@ -37,6 +42,15 @@ _TAKE = (
 )
 _NOTIFY = text("SELECT pg_notify(:channel, :counter)")
 _BEGIN, _BEGIN_IMMEDIATE = text("BEGIN"), text("BEGIN IMMEDIATE")
+
+
+LARGEST_COPY = 256 * 1024 * 1024
+"""Bytes."""
+_COPY = "copy.sqlite"
+
+
+class _RehearsedError(Exception):
+    """Ends a transaction that must not be kept."""
 
 
 class Store:
@@ -116,6 +130,36 @@ class Store:
             raise
         self.on_commit()
 
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[AsyncSession]:
+        """A session as `change` opens it, for work that is thrown away: nobody waits for it, however long it takes.
+
+        PostgreSQL locks rows only, so the counter is looked at and not taken. SQLite has one writer: there the work is done on
+        a copy of the database, unless that is larger than LARGEST_COPY.
+        """
+        if not self.is_sqlite:
+            async with self._sessions() as session:
+                with _named_failures():
+                    taken = select(_counters.c.value).where(_counters.c.name == CONFIGURATION)
+                    session.info["seq"] = (await (await session.connection()).execute(taken)).scalar_one()
+                    try:
+                        yield session
+                    finally:
+                        await _to_the_end(session.rollback())
+            return
+        folder = await asyncio.to_thread(_copied, self.url.database or "")
+        store = self if folder is None else Store(f"sqlite+aiosqlite:///{folder}/{_COPY}")
+        try:
+            async with store.change() as session:
+                yield session
+                raise _RehearsedError  # noqa: TRY301 - the way to end a transaction without keeping it
+        except _RehearsedError:
+            pass
+        finally:
+            if folder is not None:
+                await store.close()
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
     async def counter(self, name: str) -> int:
         """The newest committed value of a counter."""
         async with self.read() as session:
@@ -129,6 +173,25 @@ class Store:
         # SQLite has one writer: queueing here is fair, its own busy handler is not
         async with self._writing:
             yield
+
+
+def _copied(database: str) -> Path | None:
+    """A folder for this user alone with a copy of a database of SQLite; None when it is too large for that."""
+    if Path(database).stat().st_size > LARGEST_COPY:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="provisioner-"))
+    try:
+        with (
+            contextlib.closing(open_sqlite_reader(make_url(f"sqlite:///{database}"))) as source,
+            contextlib.closing(sqlite3.connect(folder / _COPY)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StorageFull(
+            f"There is no room in {folder.parent} for a copy of the database: free some space and try again. Nothing was changed."
+        ) from error
+    return folder
 
 
 def sequence(session: AsyncSession) -> int:

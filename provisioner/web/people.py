@@ -40,7 +40,9 @@ def admin_app(
 ) -> web.Application:
     """The application of the admin listener."""
     app = web.Application(middlewares=[problems], client_max_size=MAX_ADMIN_BODY)
-    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
+    tokens = TokenBook(context)
+    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, tokens
+    app.on_cleanup.append(lambda _: tokens.close())
     app[QUEUE], app[HEALTH], app[PARTS], app[DIRECTORY] = queue, health, parts, directory
     add_status(app)
     add_pbx(app)

@@ -139,7 +139,8 @@ def make_app(context: Context) -> web.Application:
     """The admin listener's application with the REST door alone."""
     app = web.Application(middlewares=[problems])
     app[CONTEXT] = context
-    app[TOKENS] = TokenBook(context)
+    tokens = app[TOKENS] = TokenBook(context)
+    app.on_cleanup.append(lambda _: tokens.close())
     app[QUEUE] = RegistrationQueue(context, lambda: None)
     doorkeeper = app[DOORKEEPER] = Doorkeeper(context)
     add_api(app)

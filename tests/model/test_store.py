@@ -1,13 +1,15 @@
 """The order of changes, exactly which devices are touched, and the database's own troubles in words."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from provisioner.errors import StorageFull, Unavailable
-from provisioner.model import Device, Tenant
+from provisioner.model import Device, Tenant, store
 from provisioner.model.store import (
     CONFIGURATION,
     REGISTRATIONS,
@@ -20,6 +22,10 @@ from provisioner.model.store import (
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.devices.enrolment import update_device
 from tests.services.places import device_of
+
+
+def is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
 
 
 async def test_changes_run_one_after_another_and_are_numbered_without_gaps(context: Context) -> None:
@@ -40,6 +46,63 @@ async def test_the_two_counters_do_not_move_each_other(context: Context) -> None
     async with context.store.change(REGISTRATIONS):
         pass
     assert await context.store.counter(CONFIGURATION) == before
+
+
+async def test_nobody_waits_for_a_rehearsal_and_nothing_of_it_is_kept(
+    context: Context, tenant: Tenant
+) -> None:
+    device = await device_of(context, tenant)
+    before = await context.store.counter(CONFIGURATION)
+    async with context.store.rehearsal() as session:
+        assert sequence(session) >= before
+        session.add(Tenant(key="draft", name="Draft", sip_domain="draft.test", created_at=context.clock()))
+        await session.flush()
+        async with asyncio.timeout(5):
+            await update_device(context, SYSTEM, device_id=device.id, name="Renamed meanwhile")
+        assert await session.scalar(select(Tenant.name).where(Tenant.key == "draft")) == "Draft"
+    async with context.store.read() as session:
+        assert await session.scalar(select(Tenant.id).where(Tenant.key == "draft")) is None
+        assert await session.scalar(select(Device.name).where(Device.id == device.id)) == "Renamed meanwhile"
+    assert await context.store.counter(CONFIGURATION) == before + 1
+
+
+async def test_a_rehearsal_that_fails_leaves_no_copy_behind(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    with pytest.raises(RuntimeError, match="half way"):
+        async with context.store.rehearsal():
+            raise RuntimeError("half way")
+    assert is_empty(room)
+
+
+async def test_a_database_that_is_too_large_to_copy_is_rehearsed_in_place(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LARGEST_COPY", 0)
+    before = await context.store.counter(CONFIGURATION)
+    async with context.store.rehearsal() as session:
+        session.add(Tenant(key="draft", name="Draft", sip_domain="draft.test", created_at=context.clock()))
+    async with context.store.read() as session:
+        assert await session.scalar(select(Tenant.id).where(Tenant.key == "draft")) is None
+    assert await context.store.counter(CONFIGURATION) == before
+
+
+async def test_no_room_for_a_copy_is_told_as_such(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not context.store.is_sqlite:
+        return  # PostgreSQL needs no copy
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    monkeypatch.setattr(store, "_COPY", "no/such/folder")
+    with pytest.raises(StorageFull, match="no room in"):
+        async with context.store.rehearsal():
+            pass
+    assert is_empty(room)
 
 
 async def test_a_failure_takes_everything_back_and_announces_nothing(

@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -10,9 +12,17 @@ from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.people.api_tokens import TokenBook, create_token, list_tokens, revoke_token
 
 
-async def test_a_token_stands_for_its_role_and_tenant(context: Context, tenant: Tenant) -> None:
+@pytest.fixture
+async def book(context: Context) -> AsyncIterator[TokenBook]:
+    made = TokenBook(context)
+    yield made
+    await made.close()
+
+
+async def test_a_token_stands_for_its_role_and_tenant(
+    context: Context, book: TokenBook, tenant: Tenant
+) -> None:
     made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
-    book = TokenBook(context)
     for address in ("192.0.2.1", "192.0.2.2"):
         actor = await book.actor(made.text, address=address)
         assert actor is not None
@@ -25,8 +35,8 @@ async def test_a_token_stands_for_its_role_and_tenant(context: Context, tenant: 
 
 
 @pytest.mark.parametrize("text", ["", "prov_", "prov_aaaaaaaaaaaa_" + "x" * 40, "\udcff", "x" * 10_000])
-async def test_a_wrong_token_is_nobody(context: Context, text: str) -> None:
-    assert await TokenBook(context).actor(text, address="") is None
+async def test_a_wrong_token_is_nobody(context: Context, book: TokenBook, text: str) -> None:
+    assert await book.actor(text, address="") is None
 
 
 async def test_only_a_hash_is_kept(context: Context, tenant: Tenant) -> None:
@@ -37,10 +47,9 @@ async def test_only_a_hash_is_kept(context: Context, tenant: Tenant) -> None:
 
 
 async def test_a_revoked_token_dies_within_a_second(
-    context: Context, tenant: Tenant, clock: SteppedClock
+    context: Context, book: TokenBook, tenant: Tenant, clock: SteppedClock
 ) -> None:
     made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
-    book = TokenBook(context)
     assert await book.actor(made.text, address="") is not None
     await revoke_token(context, SYSTEM, token_id=made.row.id)
     clock.advance(timedelta(seconds=1))
@@ -48,9 +57,10 @@ async def test_a_revoked_token_dies_within_a_second(
     assert await list_tokens(context, SYSTEM) == []
 
 
-async def test_a_token_ends_on_its_day(context: Context, tenant: Tenant, clock: SteppedClock) -> None:
+async def test_a_token_ends_on_its_day(
+    context: Context, book: TokenBook, tenant: Tenant, clock: SteppedClock
+) -> None:
     made = await create_token(context, SYSTEM, name="trial", role="admin", tenant_id=tenant.id, days=1)
-    book = TokenBook(context)
     assert await book.actor(made.text, address="") is not None
     clock.advance(timedelta(days=1))
     assert await book.actor(made.text, address="") is None
@@ -85,10 +95,11 @@ async def test_foreign_tokens_do_not_exist(context: Context, tenant: Tenant, oth
 
 
 async def test_the_time_of_use_is_noted_and_a_full_disk_is_no_reason_to_refuse(
-    context: Context, tenant: Tenant, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    context: Context, book: TokenBook, tenant: Tenant, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
-    assert await TokenBook(context).actor(made.text, address="") is not None
+    assert await book.actor(made.text, address="") is not None
+    await book.close()
     async with context.store.read() as session:
         assert (await session.get_one(ApiToken, made.row.id)).last_used_at == clock()
 
@@ -97,4 +108,18 @@ async def test_the_time_of_use_is_noted_and_a_full_disk_is_no_reason_to_refuse(
 
     monkeypatch.setattr(type(context.store), "write", lambda _: full())
     clock.advance(timedelta(hours=1))
-    assert await TokenBook(context).actor(made.text, address="") is not None
+    assert await book.actor(made.text, address="") is not None
+    await book.close()
+
+
+async def test_a_machine_waits_for_no_writer(
+    context: Context, book: TokenBook, tenant: Tenant, clock: SteppedClock
+) -> None:
+    made = await create_token(context, SYSTEM, name="kamailio", role="pbx", tenant_id=tenant.id)
+    async with context.store.change():  # an import, for a minute
+        assert await asyncio.wait_for(book.actor(made.text, address=""), 5) is not None
+        clock.advance(timedelta(seconds=2))
+        assert await asyncio.wait_for(book.actor(made.text, address=""), 5) is not None
+    await book.close()
+    async with context.store.read() as session:
+        assert (await session.get_one(ApiToken, made.row.id)).last_used_at is not None

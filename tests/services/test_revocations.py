@@ -46,6 +46,7 @@ async def test_a_restored_backup_brings_no_revoked_device_or_token_back(tmp_path
         book = TokenBook(context)
         assert await book.actor(token.text, address="") is None
         assert await book.actor(other.text, address="") is not None
+        await book.close()
         assert await is_revoked(store, f"device:{gone.uid}")
         own = select(SettingValue).where(SettingValue.scope == "device")
         async with store.read() as session:  # SQLite gives a number out again to the next device

@@ -84,7 +84,9 @@ async def site(furnished: tuple[Path, Office], tmp_path: Path) -> AsyncIterator[
     doorkeeper.passwords.close()
     doorkeeper.passwords = PeoplesPasswords(hasher=HASHER)
     app = web.Application(middlewares=[problems])
-    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, TokenBook(context)
+    tokens = TokenBook(context)
+    app[CONTEXT], app[DOORKEEPER], app[TOKENS] = context, doorkeeper, tokens
+    app.on_cleanup.append(lambda _: tokens.close())
     app[HEALTH] = cast("Health", lambda: [Finding("warning", "The certificate ends in 9 days.")])
     add_ui(app)
     feed = ChangeFeed(context.store, context.hub, _nothing)

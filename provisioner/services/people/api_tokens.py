@@ -53,6 +53,7 @@ class TokenBook:
         self._known: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
         self.now = epoch_of(context.clock)
         """The time for `known`: seconds since 1970."""
+        self._noting: dict[int, asyncio.Task[None]] = {}
         self._asking: dict[str, asyncio.Future[Actor | None]] = {}
 
     async def actor(self, text: str, *, address: str) -> Actor | None:
@@ -98,8 +99,22 @@ class TokenBook:
         if row is None or not matches or (row.expires_at is not None and row.expires_at <= now):
             return None
         if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=5):
-            await self._note_use(row.id, now)
+            self._note_later(row.id, now)
         return Actor(name=f"token {row.name}", role=Role(row.role), tenant_id=row.tenant_id, address=address)
+
+    def _note_later(self, token_id: int, now: datetime) -> None:
+        """Not on the answer's way: a registrar that asks for a phone's password waits for no writer."""
+        if token_id not in self._noting:
+            task = self._noting[token_id] = asyncio.create_task(self._note_use(token_id, now))
+            task.add_done_callback(lambda _: self._noting.pop(token_id, None))
+
+    async def close(self) -> None:
+        """Write what waits, for a moment; a use that is not noted does no harm."""
+        if self._noting:
+            await asyncio.wait(self._noting.values(), timeout=1.0)
+        for task in [*self._noting.values()]:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _note_use(self, token_id: int, now: datetime) -> None:
         """For people only: a full disk or a busy database is no reason to turn a machine away."""

@@ -18,6 +18,10 @@ Network = IPv4Network | IPv6Network
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"),)
 
 
+DATABASE = "provisioner.sqlite"
+"""SQLite's file in the data folder."""
+
+
 class ServerSettings(BaseSettings):
     """Every setting has a default that works on a fresh machine; docs/operator.md explains each."""
 
@@ -152,7 +156,7 @@ class ServerSettings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The database as SQLAlchemy's async engine wants it."""
-        return self.database or f"sqlite+aiosqlite:///{self.data / 'provisioner.sqlite'}"
+        return self.database or f"sqlite+aiosqlite:///{self.data / DATABASE}"
 
     @property
     def https_base(self) -> str:

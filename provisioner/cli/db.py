@@ -16,6 +16,7 @@ from provisioner.model.migration import check_schema, migrate
 from provisioner.model.store import Store
 from provisioner.services.operation.installation import KEY_RING
 from provisioner.services.operation.secret_rotation import ring_status
+from provisioner.settings import DATABASE
 
 PAGES = 500
 """SQLite pages copied at once; the server works on between two portions."""
@@ -94,7 +95,7 @@ async def backup(work: Work, /, *, file: Path) -> None:
 
 def _database(work: Work) -> str:
     settings = work.settings()
-    if not settings.database and not (settings.data / "provisioner.sqlite").exists():
+    if not settings.database and not (settings.data / DATABASE).exists():
         raise CannotStart(
             f"There is no database in {settings.data}: run `provisioner init`, or name its folder with --data."
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli.output import show_rows
+from provisioner.cli.output import cell, show_rows
 from provisioner.cli.work import Verb, Work, with_work
 from provisioner.composition.phone_config import Composed, Origin
 from provisioner.services.context import Context
@@ -70,4 +70,4 @@ def _place(origin: dict[str, Any]) -> str:
 
 
 def _shadowed(origins: list[dict[str, Any]]) -> str:
-    return "; ".join(f"{_place(origin)}: {origin['value']}" for origin in origins)
+    return "; ".join(f"{_place(origin)}: {cell(origin['value'])}" for origin in origins)

@@ -13,6 +13,8 @@ from provisioner.errors import ImportRefused, ProvisionerError
 
 WIDEST = 60
 """Characters of a cell in a table; JSON has all of them."""
+WIDEST_LAST = 400
+"""The last cell of a row moves nothing aside: sentences stand there."""
 MOST_COMPLAINTS = 20
 """Lines of a refused import that are shown to people; JSON has all of them."""
 
@@ -32,7 +34,10 @@ def show_rows(
         click.echo(empty)
         return
     names = list(columns or rows[0])
-    cells = [[_cell(row.get(name), limit=WIDEST) for name in names] for row in rows]
+    limits = [WIDEST] * (len(names) - 1) + [WIDEST_LAST]
+    cells = [
+        [cell(row.get(name), limit=limit) for name, limit in zip(names, limits, strict=True)] for row in rows
+    ]
     widths = [max(len(name), *(len(line[at]) for line in cells)) for at, name in enumerate(names)]
     heading = "  ".join(
         name.replace("_", " ").upper().ljust(width) for name, width in zip(names, widths, strict=True)
@@ -49,7 +54,7 @@ def show_thing(work: Work, thing: Mapping[str, Any], *, note: str = "") -> None:
         return
     width = max((len(name) for name in thing), default=0)
     for name, value in thing.items():
-        click.echo(f"{name.replace('_', ' ').ljust(width)}  {_cell(value)}".rstrip())
+        click.echo(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
     if note:
         click.echo(note)
 
@@ -110,7 +115,8 @@ def progress(work: Work, label: str) -> Iterator[Callable[[int, int], None]]:
         yield tell
 
 
-def _cell(value: Any, *, limit: int = 0) -> str:
+def cell(value: Any, *, limit: int = 0) -> str:
+    """A value in one line of text; `limit` characters at most unless 0."""
     if value is None:
         return ""
     if isinstance(value, bool):

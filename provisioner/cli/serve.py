@@ -14,7 +14,7 @@ from provisioner.cli.output import show_thing
 from provisioner.cli.work import Verb, Work, stop_event
 from provisioner.cli.workers import Workers, watch_parent
 from provisioner.services.operation.installation import KEY_RING, Installed, install
-from provisioner.settings import ServerSettings
+from provisioner.settings import DATABASE, ServerSettings
 
 
 @click.command(cls=Verb)
@@ -35,6 +35,8 @@ from provisioner.settings import ServerSettings
 def serve(work: Work, workers: int, demo: bool, phones_only: bool) -> None:
     """Run the server until Ctrl+C or SIGTERM."""
     settings = work.settings()
+    if not demo and not any((settings.data / name).exists() for name in (KEY_RING, DATABASE)):
+        raise work.nothing_there(settings)  # before an empty database is made that says something else
     log_to_stderr(settings.log_level, as_json=settings.log_json)
     run = _worker(settings) if phones_only else _serve(work, settings, workers=workers, is_demo=demo)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

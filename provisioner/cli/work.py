@@ -40,14 +40,19 @@ class Work:
         """The server's settings; CannotStart names every wrong entry."""
         return load_settings(self.data, **overrides)
 
+    @staticmethod
+    def nothing_there(settings: ServerSettings) -> CannotStart:
+        """What to say where no installation is."""
+        return CannotStart(
+            f"There is no installation in {settings.data}: run `provisioner init`, or name its folder with --data."
+        )
+
     @asynccontextmanager
     async def context(self) -> AsyncIterator[Context]:
         """The use cases over the installation's database. CannotStart when there is none."""
         settings = self.settings()
         if not (settings.data / KEY_RING).exists():
-            raise CannotStart(
-                f"There is no installation in {settings.data}: run `provisioner init`, or name its folder with --data."
-            )
+            raise self.nothing_there(settings)
         store = Store(settings.database_url)
         try:
             yield await open_context(settings, store=store)

@@ -42,6 +42,14 @@ def test_it_says_where_it_is_and_stops_cleanly_on_sigterm(terminal: Terminal) ->
     assert "Traceback" not in server.output
 
 
+def test_nothing_is_made_where_nothing_was_installed(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        done = Serving(folder).command("serve", check=False)
+        assert done.returncode == 1
+        assert f"There is no installation in {folder}: run `provisioner init`" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_port_in_use_is_a_sentence(terminal: Terminal) -> None:
     with Serving(terminal.data) as server:
         second = server.command("serve", check=False)

@@ -1,6 +1,7 @@
 """The page with a device's or user's function keys, without scripts; and labels on paper."""
 
 import html
+import re
 
 from provisioner.composition.key_types import KEY_KINDS
 from provisioner.services.context import SYSTEM
@@ -50,6 +51,44 @@ async def test_a_row_left_out_is_cleared_and_more_rows_store_nothing(site: Site)
     assert 'value="Quiet"' in await site.get(page)
     await site.post(page, form(("0", "5", "", "", "Quiet")))
     assert 'value="Quiet"' not in await site.get(page)
+
+
+async def test_what_was_typed_beside_no_type_is_not_thrown_away(site: Site) -> None:
+    page = f"/t/acme/devices/{site.office.devices['Front desk']}/keys"
+    text = await site.post(page, form(("0", "7", "", "0201234567", "")), status=422)
+    assert "Key 7 has no type" in text
+    assert 'value="0201234567"' in text
+
+
+async def test_a_number_is_dialled_as_it_is_meant_and_a_name_must_be_somebodys(site: Site) -> None:
+    office, device = site.office, site.office.devices["Front desk"]
+    page = f"/t/acme/devices/{device}/keys"
+    await site.post(
+        page, form(("0", "1", "speed_dial", "020-123 45 67", ""), ("0", "2", "speed_dial", "+31 (0)20.1", ""))
+    )
+    await site.post(
+        page, form(("0", "1", "speed_dial", "020-123 45 67", ""), ("0", "2", "blf", "desk-7@pbx.test", ""))
+    )
+    stored = await get_keys(site.context, SYSTEM, tenant_id=office.tenant_id, scope="device", ref=str(device))
+    assert [key.target for key in stored] == ["0201234567", "desk-7@pbx.test"]
+    for name in ("Grace", "Tom Verhoeven", "Zoë d’Arc"):
+        text = html.unescape(await site.post(page, form(("0", "3", "blf", name, "")), status=422))
+        assert f"Key 3: nobody here is called “{name}”" in text
+
+
+async def test_a_key_for_a_line_that_the_phone_does_not_have_is_refused(site: Site) -> None:
+    page = f"/t/acme/devices/{site.office.devices['Front desk']}/keys"
+    posted = {**form(("0", "3", "line", "", "")), "line.0": "16"}
+    assert "is for line 16" in await site.post(page, posted, status=422)
+
+
+async def test_enter_saves(site: Site) -> None:
+    """A browser presses the first button of the form."""
+    text = await site.get(f"/t/acme/devices/{site.office.devices['Front desk']}/keys")
+    form_text = text[text.index('action="/t/acme/devices/') :]
+    first = re.search(r"<button[^>]*>", form_text)
+    assert first is not None
+    assert "name=" not in first[0]
 
 
 async def test_what_the_phone_cannot_show_is_told_before_and_refused(site: Site) -> None:

@@ -10,7 +10,7 @@ from provisioner.model import Device, Mac
 from provisioner.model.text import is_plain
 from provisioner.services.context import Actor, Context
 
-MOST_NAMES = 500
+MOST_NAMES = 2_000
 """How many names a form offers; more can be typed all the same."""
 _WITH_MAC = re.compile(
     r"(?:.*\()?\s*([0-9A-Fa-f]{2}(?:[:. -]?[0-9A-Fa-f]{2}){5})\s*\)?", re.ASCII | re.DOTALL

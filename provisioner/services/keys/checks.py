@@ -134,6 +134,11 @@ def check_fits(context: Context, device: Device, keys: Iterable[KeyConfig]) -> N
                 "a larger phone.",
                 **data,
             )
+        if key.line > model.lines:
+            raise KeyBeyondModel(
+                f"Key {key.slot} of {part} is for line {key.line}: the {model.label} has {model.lines}. Choose one of these.",
+                field="keys", model=model.id, module=key.module, slot=key.slot,
+            )  # fmt: skip
         if reason:
             raise KeyNotSupported(
                 f"Key {key.slot} of {part} ({key.type}): the {model.label} cannot show it. {reason} "
@@ -184,6 +189,12 @@ def _model_misfits(
     if beyond:
         names = ", ".join(place_name(key).lower() for key in beyond[:5]) + (" …" if len(beyond) > 5 else "")
         yield f"{whose} has {slots_in_words(model)}, so it does not show {names}."
+    lineless = [key for key in keys if key.line > model.lines]
+    if lineless:
+        names = ", ".join(place_name(key).lower() for key in lineless[:5]) + (
+            " …" if len(lineless) > 5 else ""
+        )
+        yield f"{whose} has {model.lines} lines, so it has none for {names}."
     support = key_support(profile, model_id)
     told: set[str] = set()
     for key in keys:

@@ -1,8 +1,10 @@
 """The rows of the function key page: out of what is stored, and back out of what was posted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from provisioner.composition.key_types import KEY_KINDS
 from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput
 from provisioner.services.keys.aims import Aim
@@ -10,6 +12,8 @@ from provisioner.services.keys.function_keys import Range
 
 MOST_ROWS = 900
 BLANK_ROWS = 4
+_WRITTEN = re.compile(r"\+?[0-9(][0-9 ()./-]+")
+_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’-])*")
 GONE = "?"
 """Shown as the target of a key whose aim was deleted; no type takes it."""
 
@@ -85,12 +89,18 @@ def posted_rows(posted: Mapping[str, str]) -> Rows:
     return Rows([*keys, *([Row()] * 2 * BLANK_ROWS if wants_more else [])], ranges, wants_more)
 
 
-def wanted_keys(rows: Rows, aims: Sequence[Aim]) -> list[KeyConfig]:
-    """The keys of the rows that have a type; a target written as an aim's text points at it. BadInput."""
+def wanted_keys(rows: Rows, aims: Sequence[Aim], *, stored: Collection[KeyConfig] = ()) -> list[KeyConfig]:
+    """The keys of the rows that have a type; a target written as an aim's text points at it. BadInput.
+
+    A row without a type clears what is `stored` there; what was typed anew beside no type is not thrown away.
+    """
+    known = {(str(key.module), str(key.slot)) for key in stored}
     by_text = {aim.text: aim for aim in aims}
     found = []
     for row in rows.keys:
         if not row.type:
+            if (row.target or row.label) and (row.module, row.slot) not in known:
+                raise BadInput(f"Key {row.slot[:5]} has no type: choose one, or empty its row.", field="keys")
             continue
         aim = by_text.get(row.target)
         found.append(
@@ -98,7 +108,7 @@ def wanted_keys(rows: Rows, aims: Sequence[Aim]) -> list[KeyConfig]:
                 slot=_number(row.slot),
                 module=_number(row.module),
                 type=row.type,
-                target="" if aim else row.target,
+                target="" if aim else _dialled(row),
                 label=row.label,
                 line=_number(row.line),
                 user_id=aim.user_id if aim else None,
@@ -122,6 +132,21 @@ def wanted_ranges(rows: Rows) -> list[Range]:
         for row in rows.ranges
         if row.people
     ]
+
+
+def _dialled(row: Row) -> str:
+    """A number as it is dialled, however people write it. BadInput for what must be a name that nobody has."""
+    kind = KEY_KINDS.get(row.type)
+    if kind is None or kind.target not in {"number", "extension"}:
+        return row.target
+    if _WRITTEN.fullmatch(row.target):
+        return re.sub(r"[^0-9+]", "", row.target)
+    if _NAME.fullmatch(row.target) and row.target != GONE:
+        raise BadInput(
+            f"Key {row.slot[:5]}: nobody here is called “{row.target[:60]}”. Choose from the list, or write a number.",
+            field="keys",
+        )
+    return row.target
 
 
 def _target(key: KeyConfig, users: Mapping[int, str], numbers: Mapping[int, str]) -> str:

@@ -168,8 +168,12 @@ DONE: Final = {
     "told": message("The phone is told to fetch its configuration."),
     "hotdesk-on": message("Hotdesking is switched on."),
     "hotdesk-off": message("Hotdesking is switched off, and whoever was logged in is logged out."),
-    "logged-in": message("Logged in. The phone is asked to fetch its new configuration."),
-    "logged-out": message("Logged out. The phone is asked to fetch its new configuration."),
+    "logged-in": message(
+        "Logged in. The phone gets its new configuration when it fetches next: at once if the PBX can tell it."
+    ),
+    "logged-out": message(
+        "Logged out. The phone gets its new configuration when it fetches next: at once if the PBX can tell it."
+    ),
     "logout-later": message("A call is running on the phone: the user is logged out as soon as it ends."),
     "pin-unlocked": message("Wrong PINs are forgotten: logging in is possible at once."),
     "primary": message("This is the primary device now."),

@@ -95,15 +95,15 @@ async def change_keys(visit: Visit, place: KeyPlace) -> web.StreamResponse:
     rows = posted_rows(await visit.posted())
     if rows.wants_more:
         return visit.show(await _page(visit, place, may_change=True, rows=rows))
+    where: dict[str, Any] = {"tenant_id": visit.tenant_id, "scope": place.scope, "ref": place.ref}
     aims = await list_aims(visit.context, visit.actor, tenant_id=visit.tenant_id)
+    stored = await get_keys(visit.context, visit.actor, **where)
     try:
         await put_keys(
             visit.context,
             visit.actor,
-            tenant_id=visit.tenant_id,
-            scope=place.scope,
-            ref=place.ref,
-            keys=wanted_keys(rows, aims),
+            **where,
+            keys=wanted_keys(rows, aims, stored=stored),
             ranges=wanted_ranges(rows),
         )
     except BadInput as error:

@@ -1,5 +1,6 @@
 // Makes pages live and comfortable. Every form works without it.
 
+const PATIENCE = 5000; // ms: a server that only restarts is back by then
 const TOGETHER = 400; // ms: several changes refresh a panel once
 
 function showTick(tick) {
@@ -44,6 +45,23 @@ function noteChange(topics, devices) {
 
 let source = null;
 let following = "";
+let lost = null;
+
+// What is not live must not look like it: ticks go grey, and a sentence says so.
+function showLive(isLive) {
+  if (isLive) {
+    clearTimeout(lost);
+    lost = null;
+  } else if (!lost) {
+    lost = setTimeout(() => setStale(true), PATIENCE);
+  }
+  if (isLive) setStale(false);
+}
+
+function setStale(isStale) {
+  document.body.classList.toggle("is-stale", isStale);
+  for (const note of document.querySelectorAll("[data-stale]")) note.hidden = !isStale;
+}
 
 function follow() {
   const address = document.body.dataset.live;
@@ -62,11 +80,17 @@ function follow() {
   });
   source.addEventListener("reload", () => location.reload());
   source.addEventListener("over", () => { source.close(); location.reload(); });
-  source.addEventListener("open", () => document.body.classList.add("is-live"));
+  source.addEventListener("open", () => showLive(true));
   source.addEventListener("error", () => {
-    document.body.classList.remove("is-live");
+    showLive(false);
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, 10000);
   });
+}
+
+function showActiveTab() {
+  const tab = document.querySelector(".tabs-row [aria-current]");
+  const row = tab && tab.closest(".tabs-row");
+  if (row) row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
 }
 
 function enhance(root) {
@@ -93,4 +117,5 @@ document.addEventListener("htmx:afterSettle", (event) => { enhance(event.target)
 addEventListener("pagehide", () => source && source.close());
 addEventListener("pageshow", follow);
 enhance(document);
+showActiveTab();
 follow();

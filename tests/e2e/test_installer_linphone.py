@@ -6,24 +6,22 @@ The installer's page stays open from the registration of the device to the end; 
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Page, expect
 
 from provisioner.services.context import SYSTEM
 from provisioner.services.devices.enrolment import find_by_mac
+from tests.support.browser import CHROMIUM, PATIENCE, browser
 from tests.support.lab import Lab, lab
 from tests.support.linphone import Linphone, provisioned
 from tests.support.ports import loopback
 from tests.support.program import is_installed
 
-CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "an-installers-own-7"  # of the person, not of a phone
 MAC = "02:A4:C3:00:10:01"
-PATIENCE = 30_000.0  # ms
 
 pytestmark = [
     pytest.mark.e2e,
@@ -38,29 +36,6 @@ pytestmark = [
 async def place(tmp_path: Path, database_url: str) -> AsyncIterator[Lab]:
     async with lab(tmp_path, database=database_url) as place:
         yield place
-
-
-@asynccontextmanager
-async def browser(profile: Path) -> AsyncIterator[Page]:
-    """A page of a Chromium that has never been used."""
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=arguments, locale="en-GB"
-        )
-        try:
-            context.set_default_timeout(PATIENCE)
-            yield context.pages[0] if context.pages else await context.new_page()
-        finally:
-            await context.close()
 
 
 async def log_in(place: Lab, page: Page) -> None:

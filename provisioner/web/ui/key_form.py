@@ -100,7 +100,9 @@ def wanted_keys(rows: Rows, aims: Sequence[Aim], *, stored: Collection[KeyConfig
     for row in rows.keys:
         if not row.type:
             if (row.target or row.label) and (row.module, row.slot) not in known:
-                raise BadInput(f"Key {row.slot[:5]} has no type: choose one, or empty its row.", field="keys")
+                raise BadInput(
+                    f"Key {row.slot[:5] or '?'} has no type: choose one, or empty its row.", field="keys"
+                )
             continue
         aim = by_text.get(row.target)
         found.append(
@@ -143,7 +145,7 @@ def _dialled(row: Row) -> str:
         return re.sub(r"[^0-9+]", "", row.target)
     if _NAME.fullmatch(row.target) and row.target != GONE:
         raise BadInput(
-            f"Key {row.slot[:5]}: nobody here is called “{row.target[:60]}”. Choose from the list, or write a number.",
+            f"Key {row.slot[:5] or '?'}: nobody here is called “{row.target[:60]}”. Choose from the list, or write a number.",
             field="keys",
         )
     return row.target

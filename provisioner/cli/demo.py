@@ -99,7 +99,7 @@ class Demo:
         session = aiohttp.ClientSession()
         self._sessions.append(session)
         door = PbxDoor(session, base, token=made.text, tls=tls)
-        self._registrar = SimulatedRegistrar(door.ha1, door.tell)
+        self._registrar = SimulatedRegistrar(door.ha1, door.tell, owns=door.owns)
         known = await get_settings(context, actor, tenant_id=tenant.id, scope="tenant")
         await _bind(
             self._registrar, ports=(int(known.get("registrar_port") or 0) or USUAL_PORT, USUAL_PORT, 0)

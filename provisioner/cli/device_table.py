@@ -92,9 +92,8 @@ async def import_(
         return
     columns = ("mac", "model", "name", "user", "username", *(("password",) if credentials is None else ()))
     show_rows(work, devices, columns=columns)
-    click.echo(
-        f"{len(devices)} devices and {result.users_made} users are registered. Passwords are shown this once."
-    )
+    where = f"Passwords are in {credentials}." if credentials else "Passwords are shown this once."
+    click.echo(f"{len(devices)} devices and {result.users_made} users are registered. {where}")
 
 
 @click.command(cls=Verb)

@@ -79,9 +79,9 @@ def show_problem(error: ProvisionerError, *, is_json: bool) -> None:
         }
         click.echo(json.dumps(document, default=str, ensure_ascii=False), err=True)
         return
-    click.echo(error.detail or error.title, err=True)
-    if isinstance(error, ImportRefused):
-        rows = error.data.get("rows", ())
+    rows = error.data.get("rows", ()) if isinstance(error, ImportRefused) else ()
+    click.echo("Nothing was imported." if rows else error.detail or error.title, err=True)
+    if rows:
         for row in rows[:MOST_COMPLAINTS]:
             column = f", {row['column']}" if row["column"] else ""
             click.echo(f"  line {row['line']}{column}: {row['reason']}", err=True)

@@ -39,6 +39,22 @@ class PbxDoor:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"The PBX door does not answer ({type(error).__name__}).") from None
 
+    async def owns(self, account: str, address: str) -> bool:
+        """Whether an account may register this address: its own, or that of a shared line it is a member of."""
+        try:
+            async with self._session.get(
+                f"{self._base}/owner",
+                params={"account": account, "address": address},
+                headers=self._headers,
+                timeout=PATIENCE,
+                ssl=self._tls or True,
+            ) as answer:
+                if answer.status not in {204, 404}:
+                    raise Unavailable(f"The PBX door answers {answer.status} to a question about an address.")
+                return answer.status == 204
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"The PBX door does not answer ({type(error).__name__}).") from None
+
     async def tell(self, event: dict[str, Any]) -> None:
         """Report one registration event."""
         try:

@@ -45,7 +45,7 @@ async def registrar(work: Work, /, *, host: str, port: int, door: str, token: st
     stop = stop_event()
     async with aiohttp.ClientSession() as session:
         pbx = PbxDoor(session, door, token=token, tls=trusting(ca) if ca else None)
-        running = SimulatedRegistrar(pbx.ha1, pbx.tell)
+        running = SimulatedRegistrar(pbx.ha1, pbx.tell, owns=pbx.owns)
         await running.start(host, port)
         try:
             show_thing(work, {"simulated_registrar": f"{host}:{running.port}/udp", "door": door})

@@ -27,6 +27,8 @@ NONCE_LIFETIME: Final = 300  # seconds
 
 Ha1 = Callable[[str, str], Awaitable[str | None]]
 """`(user, realm)`: the MD5 HA1 of an account, None when there is no such account."""
+Owns = Callable[[str, str], Awaitable[bool]]
+"""`(account, user@domain)`: whether an account may register an address that is not its own, as members of a shared line do."""
 Event = dict[str, Any]
 OnEvent = Callable[[Event], Awaitable[None]]
 
@@ -78,8 +80,10 @@ class SimulatedRegistrar:
         clock: Clock = system_clock,
         limits: Limits | None = None,
         timers: Timers | None = None,
+        owns: Owns | None = None,
     ) -> None:
         self._ha1 = ha1
+        self._owns = owns
         self._on_event = on_event
         self._clock = clock
         self._limits = limits or Limits()
@@ -158,10 +162,11 @@ class SimulatedRegistrar:
             raise self._challenge(realm)
         if not self._is_fresh(fields.get("nonce", ""), realm):
             raise self._challenge(realm, stale=True)
-        if fields.get("username") != user:
-            raise _Refused(403, "Identity Mismatch")
+        account = fields.get("username", "")
         try:
-            secret = await self._ha1(user, realm)
+            if account != user and not (self._owns and await self._owns(account, f"{user}@{realm}")):
+                raise _Refused(403, "Identity Mismatch")
+            secret = await self._ha1(account, realm)
         except ProvisionerError as error:
             raise _Refused(503, "Account Server Not Reachable") from error
         if secret is None:

@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from provisioner.access.permissions import Role
 from provisioner.composition.phone_config import KeyConfig
 from provisioner.errors import BadInput, InvalidSetting, NotFound, UnknownModel
-from provisioner.model import Device, Tenant
+from provisioner.model import AuditEntry, Device, Mac, Tenant
 from provisioner.services.context import SYSTEM, Actor, Context
 from provisioner.services.devices.device_settings import SECRET_SHOWN, get_settings, put_settings
 from provisioner.services.files.phone_files import compose_device, preview_files
@@ -253,3 +254,19 @@ async def test_exactly_the_devices_a_change_reaches_get_a_new_revision(
         assert [new - old for old, new in zip(before, after, strict=True)] == [int(hit) for hit in expected]
 
     await asyncio.to_thread(check)
+
+
+async def test_the_audit_log_names_the_place_as_people_do(context: Context, tenant: Tenant) -> None:
+    device = await device_of(context, tenant, name="Reception")
+    await put_settings(
+        context, SYSTEM, tenant_id=tenant.id, scope="device", ref=str(device.id), values={"language": "nl"}
+    )
+    await put_settings(
+        context, SYSTEM, tenant_id=tenant.id, scope="tenant", ref="", values={"language": "de"}
+    )
+    async with context.store.read() as session:
+        statement = (
+            select(AuditEntry.object).where(AuditEntry.action == "settings.update").order_by(AuditEntry.id)
+        )
+        said = (await session.execute(statement)).scalars().all()
+    assert said[-2:] == [f"device Reception ({Mac(device.mac).pretty})", "tenant"]

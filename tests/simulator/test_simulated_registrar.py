@@ -28,13 +28,18 @@ class Pbx:
         self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.clock = SteppedClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
         self.registrar = SimulatedRegistrar(
-            self.ha1, self.tell, clock=self.clock, limits=limits, timers=QUICK
+            self.ha1, self.tell, clock=self.clock, limits=limits, timers=QUICK, owns=self.owns
         )
 
     async def ha1(self, user: str, realm: str) -> str | None:
         if not self.is_reachable:
             raise Unavailable("away")
         return ha1(user, realm, self.accounts[user]) if user in self.accounts else None
+
+    async def owns(self, account: str, address: str) -> bool:
+        if not self.is_reachable:
+            raise Unavailable("away")
+        return (account, address) == ("1001", f"shared@{DOMAIN}")
 
     async def tell(self, event: dict[str, Any]) -> None:
         self.told.put_nowait(event)
@@ -138,6 +143,17 @@ async def test_a_binding_that_is_not_refreshed_expires(pbx: Pbx, ua: Ua) -> None
         [],
     )
     assert pbx.registrar.bindings(AOR) == ()
+
+
+async def test_a_member_registers_the_address_of_its_shared_line_and_nobody_else_does(
+    pbx: Pbx, ua: Ua
+) -> None:
+    assert (await ua.register(pbx, user="shared")).status == 200
+    assert (await pbx.next())["aor"] == f"shared@{DOMAIN}"
+    assert (await ua.register(pbx, user="shared", credentials=Credentials("1002", "other"))).status == 403
+    assert (await ua.register(pbx, user="1002")).status == 403
+    pbx.is_reachable = False
+    assert (await ua.register(pbx, user="shared")).status == 503
 
 
 async def test_a_wrong_password_is_refused_and_told(pbx: Pbx, ua: Ua) -> None:

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from provisioner.composition.catalogue import Setting
 from provisioner.errors import InvalidSetting, NotFound
-from provisioner.model import Device, Line, SettingValue
+from provisioner.model import Device, Line, SettingValue, Site, User
 from provisioner.model.store import touch_where
 from provisioner.services.context import Actor, Context, audit
+from provisioner.services.devices.device_names import name_of
 from provisioner.services.devices.enrolment import find_device, find_model
 from provisioner.services.directory.call_checks import check_call_settings
 from provisioner.services.number_rules import CHECKED_SETTINGS, check_codes
@@ -80,10 +81,22 @@ async def put_settings(
         if any(context.catalogue[name].reach == "phone" for name in (*clean, *inherit)):
             touched = await touch_where(session, reached_by(tenant_id, scope, ref))
         audit(
-            session, context, actor, action="settings.update", tenant_id=tenant_id, object=f"{scope} {ref}".strip(),
+            session, context, actor, action="settings.update", tenant_id=tenant_id, object=await place_in_words(session, scope, ref),
             set=sorted(clean), inherited=sorted(inherit), devices=touched,
         )  # fmt: skip
     return await get_settings(context, actor, tenant_id=tenant_id, scope=scope, ref=ref)
+
+
+async def place_in_words(session: AsyncSession, scope: str, ref: str) -> str:
+    """A scope as people read it in the audit log: "device Reception (00:04:13:AA:00:01)", "site Berlin", "tenant"."""
+    if scope == "device":
+        found = (await session.execute(select(Device.name, Device.mac).where(Device.id == int(ref)))).first()
+        return f"device {name_of(*found)}" if found else f"device {ref}"
+    table: Any = {"user": User, "site": Site}.get(scope)
+    name = None
+    if table is not None:
+        name = (await session.execute(select(table.name).where(table.id == int(ref)))).scalar_one_or_none()
+    return f"{scope} {name or ref}".strip()
 
 
 def reached_by(tenant_id: int, scope: str, ref: str) -> Any:

@@ -12,7 +12,7 @@ from provisioner.errors import BadInput
 from provisioner.model import FunctionKey, KeyRange
 from provisioner.model.store import touch_where
 from provisioner.services.context import Actor, Context, audit
-from provisioner.services.devices.device_settings import check_owner, reached_by
+from provisioner.services.devices.device_settings import check_owner, place_in_words, reached_by
 from provisioner.services.devices.enrolment import find_device
 from provisioner.services.files.key_rows import REFERENCE
 from provisioner.services.keys.checks import check_fits, check_form, check_no_pin, check_references, misfits
@@ -215,7 +215,7 @@ async def _changed(
         actor,
         action="keys.update",
         tenant_id=tenant_id,
-        object=f"{scope} {ref}".strip(),
+        object=await place_in_words(session, scope, ref),
         devices=touched,
         **counted,
     )

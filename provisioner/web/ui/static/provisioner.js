@@ -49,13 +49,14 @@ let lost = null;
 
 // What is not live must not look like it: ticks go grey, and a sentence says so.
 function showLive(isLive) {
+  document.body.classList.toggle("is-live", isLive);
   if (isLive) {
     clearTimeout(lost);
     lost = null;
+    setStale(false);
   } else if (!lost) {
     lost = setTimeout(() => setStale(true), PATIENCE);
   }
-  if (isLive) setStale(false);
 }
 
 function setStale(isStale) {

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 30_000.0  # ms
+PATIENCE = 30_000.0  # ms: a busy machine takes its time
+
+expect.set_options(timeout=PATIENCE)
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ _BEGIN, _BEGIN_IMMEDIATE = text("BEGIN"), text("BEGIN IMMEDIATE")
 
 
 LARGEST_COPY = 256 * 1024 * 1024
-"""Bytes."""
+"""Bytes of a database that a rehearsal copies."""
 _COPY = "copy.sqlite"
 
 
@@ -147,18 +147,20 @@ class Store:
                     finally:
                         await _to_the_end(session.rollback())
             return
-        folder = await asyncio.to_thread(_copied, self.url.database or "")
-        store = self if folder is None else Store(f"sqlite+aiosqlite:///{folder}/{_COPY}")
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="provisioner-"))  # for this user alone
+        store = self
         try:
+            if await asyncio.to_thread(_copy, self.url, folder / _COPY):
+                store = Store(f"sqlite+aiosqlite:///{folder / _COPY}")
             async with store.change() as session:
                 yield session
                 raise _RehearsedError  # noqa: TRY301 - the way to end a transaction without keeping it
         except _RehearsedError:
             pass
         finally:
-            if folder is not None:
+            if store is not self:
                 await store.close()
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def counter(self, name: str) -> int:
         """The newest committed value of a counter."""
@@ -175,23 +177,21 @@ class Store:
             yield
 
 
-def _copied(database: str) -> Path | None:
-    """A folder for this user alone with a copy of a database of SQLite; None when it is too large for that."""
-    if Path(database).stat().st_size > LARGEST_COPY:
-        return None
-    folder = Path(tempfile.mkdtemp(prefix="provisioner-"))
+def _copy(url: URL, copy: Path) -> bool:
+    """Copy a database of SQLite; False when it is too large for that."""
+    if Path(url.database or "").stat().st_size > LARGEST_COPY:
+        return False
     try:
         with (
-            contextlib.closing(open_sqlite_reader(make_url(f"sqlite:///{database}"))) as source,
-            contextlib.closing(sqlite3.connect(folder / _COPY)) as target,
+            contextlib.closing(open_sqlite_reader(url)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
     except sqlite3.Error as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise StorageFull(
-            f"There is no room in {folder.parent} for a copy of the database: free some space and try again. Nothing was changed."
+            f"The database cannot be copied to {copy.parent.parent}: free some space there and try again. Nothing was changed."
         ) from error
-    return folder
+    return True
 
 
 def sequence(session: AsyncSession) -> int:

@@ -99,7 +99,7 @@ async def test_no_room_for_a_copy_is_told_as_such(
     room.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(room))
     monkeypatch.setattr(store, "_COPY", "no/such/folder")
-    with pytest.raises(StorageFull, match="no room in"):
+    with pytest.raises(StorageFull, match="cannot be copied"):
         async with context.store.rehearsal():
             pass
     assert is_empty(room)

@@ -45,8 +45,8 @@ class _Block:
 @cache
 def _block(pid: int) -> _Block:
     """The first block that no living process has; `pid`, so that a forked child looks for its own."""
-    folder = Path(tempfile.gettempdir()) / "provisioner-test-ports"
-    folder.mkdir(mode=0o777, exist_ok=True)
+    folder = Path(tempfile.gettempdir()) / f"provisioner-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
     for first in range(FIRST, LAST, BLOCK):
         lock = (folder / str(first)).open("a")
         try:

@@ -35,7 +35,8 @@ from provisioner.settings import DATABASE, ServerSettings
 def serve(work: Work, workers: int, demo: bool, phones_only: bool) -> None:
     """Run the server until Ctrl+C or SIGTERM."""
     settings = work.settings()
-    if not demo and not any((settings.data / name).exists() for name in (KEY_RING, DATABASE)):
+    is_local = not demo and not settings.database
+    if is_local and not any((settings.data / name).exists() for name in (KEY_RING, DATABASE)):
         raise work.nothing_there(settings)  # before an empty database is made that says something else
     log_to_stderr(settings.log_level, as_json=settings.log_json)
     run = _worker(settings) if phones_only else _serve(work, settings, workers=workers, is_demo=demo)

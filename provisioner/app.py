@@ -1,7 +1,6 @@
 """The composition root: settings in, listeners and background tasks out. The only place where everything meets."""
 
 import asyncio
-import gc
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -221,16 +220,6 @@ class Server:
             await prune_hotdesk(self.context)
             await asyncio.to_thread(self.health.look_at_certificates)
             await asyncio.sleep(JANITOR_SECONDS)
-
-
-def settle_garbage() -> None:
-    """What the start made stays for good: the collector need not walk through it again for every few phones.
-
-    Every connection leaves a few cycles behind, so it keeps collecting what is young, only in larger portions.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _load_people() -> Any:

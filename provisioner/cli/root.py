@@ -1,15 +1,18 @@
 """The command `provisioner`: global options, the nouns, and the one place where errors become sentences and exit codes."""
 
 import sqlite3
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import asyncpg
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from provisioner import garbage
 from provisioner.cli.logs import log_to_stderr
 from provisioner.cli.output import show_problem
 from provisioner.cli.work import Work
@@ -44,6 +47,16 @@ NOUNS: Mapping[str, str] = {
 """Command → where it is; loaded when it is used, so that `--help` answers at once."""
 
 
+def _loaded(module: str) -> ModuleType:
+    if module in sys.modules:
+        return sys.modules[module]
+    garbage.rest()
+    try:
+        return import_module(module)
+    finally:
+        garbage.wake()
+
+
 class Root(click.Group):
     """Loads nouns when they are used; errors made on purpose leave as one sentence and exit code 1."""
 
@@ -55,7 +68,7 @@ class Root(click.Group):
         if place is None:
             return None
         module, _, name = place.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = getattr(_loaded(module), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 import click
 import uvloop
 
-from provisioner.app import Server, settle_garbage
+from provisioner import garbage
+from provisioner.app import Server
 from provisioner.cli.demo import Demo, prepare, read_sample
 from provisioner.cli.init import admin_url
 from provisioner.cli.logs import log_to_stderr
@@ -40,8 +41,12 @@ def serve(work: Work, workers: int, demo: bool, phones_only: bool) -> None:
         raise work.nothing_there(settings)  # before an empty database is made that says something else
     log_to_stderr(settings.log_level, as_json=settings.log_json)
     run = _worker(settings) if phones_only else _serve(work, settings, workers=workers, is_demo=demo)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run)
+    garbage.rest()  # until the server stands
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run)
+    finally:
+        garbage.wake()
 
 
 async def _serve(work: Work, settings: ServerSettings, *, workers: int, is_demo: bool) -> None:
@@ -56,7 +61,7 @@ async def _serve(work: Work, settings: ServerSettings, *, workers: int, is_demo:
             others = Workers(settings.data, count=workers - 1)
             stack.push_async_callback(others.stop)
             await others.start()
-        settle_garbage()
+        garbage.settle()
         _announce(work, settings, server, workers=workers, installed=installed)
         if is_demo:
             demo = Demo(work, server)
@@ -69,7 +74,7 @@ async def _worker(settings: ServerSettings) -> None:
     stop = stop_event()
     watch_parent(stop)
     async with Server(settings, phones_only=True):
-        settle_garbage()
+        garbage.settle()
         await stop.wait()
 
 

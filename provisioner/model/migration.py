@@ -1,22 +1,28 @@
-"""Bringing a database to the code's schema, and refusing one that is newer."""
+"""Bringing a database to the code's schema, and refusing one that is newer.
+
+Alembic is loaded when a schema has to be changed or named: a start that finds the schema it knows has no need of it.
+"""
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from provisioner.errors import DatabaseNotMigrated, DatabaseTooNew
 from provisioner.model.store import Store
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
+_VERSION = table("alembic_version", column("version_num"))
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration for the project's scripts, without an ini file."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["connection"] = connection
@@ -34,7 +40,7 @@ async def check_schema(store: Store) -> None:
     """Raise DatabaseNotMigrated or DatabaseTooNew unless the database has exactly the code's schema."""
     async with store.engine.connect() as connection:
         current = await connection.run_sync(_current)
-    head = await asyncio.to_thread(_head)
+    head = await asyncio.to_thread(newest_revision)
     if current == head:
         return
     await asyncio.to_thread(_refuse_newer, current)
@@ -43,20 +49,28 @@ async def check_schema(store: Store) -> None:
     )
 
 
-def _head() -> str | None:
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+def newest_revision() -> str | None:
+    """The code's schema: scripts are named by their revision, which is a number with four digits, in their order."""
+    return max((path.name[:4] for path in SCRIPTS.glob("versions/[0-9]*.py")), default=None)
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
     _refuse_newer(_current(connection))
     command.upgrade(alembic_config(connection), "head")
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    found: str | None = connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
+    return found
 
 
 def _refuse_newer(current: str | None) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
     if current is not None and current not in known:
         raise DatabaseTooNew(

@@ -5,7 +5,7 @@ of one purpose become one list expression, in which the names that differ (`valu
 their entry. When that list fails, its entries are evaluated singly to say which one it was.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -57,7 +57,7 @@ class Expression:
     inactive: str | int | None = None  # the value when `line` is not active, instead of the expression
 
 
-def parse(sandbox: Sandbox, source: str, *, where: str, names: Collection[str]) -> nodes.Expr:
+def parse(sandbox: Sandbox, source: str, *, where: str, names: frozenset[str]) -> nodes.Expr:
     """The syntax tree; ProfileBroken when it cannot be parsed or knows a name, filter or test that is not there."""
     try:
         parser = Parser(sandbox, source, state="variable")
@@ -66,15 +66,15 @@ def parse(sandbox: Sandbox, source: str, *, where: str, names: Collection[str]) 
             raise ProfileBroken(f'{where}: "{source}" goes on after the end of the expression')
     except TemplateSyntaxError as error:
         raise ProfileBroken(f'{where}: "{source}": {error.message}') from None
-    for name in names_in(tree):
-        if name not in names and name not in GLOBALS:
-            raise ProfileBroken(f'{where}: "{source}" uses the unknown name "{name}"')
-    for used in _all(tree, nodes.Filter):
-        if used.name not in sandbox.filters:
-            raise ProfileBroken(f'{where}: "{source}" uses the unknown filter "{used.name}"')
-    for test in _all(tree, nodes.Test):
-        if test.name not in sandbox.tests:
-            raise ProfileBroken(f'{where}: "{source}" uses the unknown test "{test.name}"')
+    known: Mapping[type[nodes.Node], tuple[str, Container[str]]] = {
+        nodes.Name: ("name", names | GLOBALS.keys()),
+        nodes.Filter: ("filter", sandbox.filters),
+        nodes.Test: ("test", sandbox.tests),
+    }
+    for used in [tree, *tree.find_all(tuple(known))]:
+        kind, there = known.get(type(used), ("", ()))
+        if kind and (name := getattr(used, "name", "")) not in there:
+            raise ProfileBroken(f'{where}: "{source}" uses the unknown {kind} "{name}"')
     tree.set_environment(sandbox)
     return tree
 

@@ -1,50 +1,13 @@
 """One process of the real server for the bench: settings from the command line, and the fetch log switched off when asked."""
 
-import argparse
-import asyncio
-import contextlib
-import json
-import signal
-from unittest.mock import patch
-
-import uvloop
-
-from provisioner.app import Server, settle_garbage
-from provisioner.services.files.fetch_log import FetchLog
-from provisioner.services.files.fetch_rows import Note
-from provisioner.settings import ServerSettings
-
-
-class SilentFetchLog(FetchLog):
-    """Takes no notes: what the server would cost without its provisioning log."""
-
-    def note(self, note: Note) -> None: ...
-
-
-async def serve(settings: ServerSettings, *, phones_only: bool, shared: bool) -> None:
-    """Listen until SIGTERM."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with Server(settings, phones_only=phones_only, shared=shared):
-        settle_garbage()
-        await ended.wait()
+from provisioner import garbage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("settings", help="settings as JSON")
-    parser.add_argument("--unrecorded", action="store_true", help="the fetch log takes no notes")
-    parser.add_argument("--phones-only", action="store_true", help="a further worker on the same ports")
-    parser.add_argument("--shared", action="store_true", help="the first of several workers")
-    arguments = parser.parse_args()
-    silence = (
-        patch("provisioner.app.FetchLog", SilentFetchLog)
-        if arguments.unrecorded
-        else contextlib.nullcontext()
-    )
-    with silence:
-        settings = ServerSettings(**json.loads(arguments.settings))
-        uvloop.run(serve(settings, phones_only=arguments.phones_only, shared=arguments.shared))
+    garbage.rest()  # before the server is loaded, as the command does
+    from tests.bench.serving import main as serve
+
+    serve()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ class Measurable(Program):
 
     def environment(self) -> Mapping[str, str]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        return {**os.environ, "PYTHONPATH": path}
+        # byte code is kept, as it is in an installation, whatever this shell says
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**kept, "PYTHONPATH": path}
 
     def is_up(self) -> bool:
         # asked in a finer rhythm and longer than other programs are: the start of a large fleet is a figure of its own

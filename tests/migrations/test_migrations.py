@@ -1,14 +1,17 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from provisioner.errors import DatabaseNotMigrated, DatabaseTooNew
 from provisioner.model import Base
-from provisioner.model.migration import alembic_config, check_schema, migrate
+from provisioner.model.migration import alembic_config, check_schema, migrate, newest_revision
 from provisioner.model.store import CONFIGURATION, REGISTRATIONS, Store
 
 
@@ -67,3 +70,12 @@ async def test_a_database_newer_than_the_program_is_left_alone(url: str) -> None
                 await use(store)
     finally:
         await store.close()
+
+
+def test_the_newest_script_is_alembics_head() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def test_a_start_has_no_need_of_alembic() -> None:
+    asked = "import sys, provisioner.app; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from provisioner.access.policies.named import policy as read_policy
 from provisioner.clock import Clock, system_clock
@@ -94,9 +94,11 @@ async def require_keys(store: Store, keyring: KeyRing, key_check: str) -> None:
     async with store.read() as session:
         tokens = [key_check]
         for column in (Device.password, Line.secret):
-            key_id = func.substr(column, 1, 12)
-            heads = (await session.execute(select(key_id).distinct())).scalars().all()
-            tokens += heads
+            # every row is looked at, so that no more is asked of one than whether it begins with a key that is there
+            sealed_by = [
+                func.substr(column, 1, len(key_id) + 1) == f"{key_id}." for key_id in keyring.key_ids
+            ]
+            tokens += (await session.execute(select(column).where(~or_(*sealed_by)).limit(1))).scalars()
     keyring.require({token.partition(".")[0] for token in tokens})
     try:
         keyring.open(key_check, purpose=_KEY_CHECK_PURPOSE)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import uvloop
 
-from provisioner.app import make_gate, settle_garbage
+from provisioner import garbage
+from provisioner.app import make_gate
 from provisioner.model.store import Store, touch
 from provisioner.services.change_feed import ChangedDevices
 from provisioner.services.context import Context
@@ -44,7 +45,7 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
 async def _figure(context: Context, member: Member, scale: Scale) -> Figure:
     files = PhoneFiles(context, make_gate(context))
     await _fetch_after_change(context, files, member)
-    settle_garbage()  # as the server does when it has started
+    garbage.settle()  # as the server does when it has started
     costs: list[float] = []
 
     async def measure_round() -> Sequence[float]:

@@ -1,5 +1,6 @@
 """What a large fleet costs: processor time per request, recording, memory, start."""
 
+import compileall
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from tests.bench.machine import resident_bytes
 from tests.bench.place import Place, warm
 from tests.bench.rounds import Case, Measured, by_cost, by_rate, measure
 from tests.bench.scale import Scale
-from tests.bench.servers import Ours
+from tests.bench.servers import ROOT, Ours
 from tests.bench.table import Figure
 from tests.support.ports import free_port
 
@@ -27,6 +28,7 @@ def measure_growth(scale: Scale, folder: Path) -> Sequence[Figure]:
     many = Place.made(folder / "many", bulk=MIX, count=scale.fleet, cache_bytes=CACHE)
     some = few.bulk
     walked = many.short_ones(scale.cached)
+    compileall.compile_dir(ROOT / "provisioner", quiet=2)  # as an installed package is
     with ExitStack() as stack:
         before = time.monotonic()
         large = stack.enter_context(many.server(folder / "large"))
@@ -62,7 +64,8 @@ def measure_growth(scale: Scale, folder: Path) -> Sequence[Figure]:
             ratio="",
             target="≤ 3 s",
             is_met=started <= 3.0,
-            how="from starting the process to the first configuration file it answered with, composed and rendered for it",
+            how="from starting the process to the first configuration file it answered with, composed and rendered for it; "
+            "the byte code is there, as it is in an installation",
         ),
     ]
 

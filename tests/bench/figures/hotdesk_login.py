@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from provisioner.app import settle_garbage
+from provisioner import garbage
 from provisioner.model.store import Store
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.devices.enrolment import enrol
@@ -39,7 +39,7 @@ async def _measure(scale: Scale, place: Place) -> Sequence[Figure]:
     try:
         context = await open_context(settings, store=store)
         accounts, code = await _prepare(context)
-        settle_garbage()  # as the server does when it has started
+        garbage.settle()  # as the server does when it has started
         costs: list[float] = []
 
         async def measure_round() -> Sequence[float]:

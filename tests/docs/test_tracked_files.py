@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tests.docs.pages import REPOSITORY, name, project_files
@@ -27,6 +28,7 @@ REGISTRIES = re.compile(
         )
     )
 )
+DEBIAN_12 = "3.11.2"
 PRIVATE_KEY = re.compile("-----BEGIN (?:[A-Z]+ )*PRIVATE" + " KEY-----")
 KEPT_OUT = {".sqlite", ".sqlite3", ".db", ".key", ".p12", ".pfx", ".jks", ".pyc", ".log", ".rej", ".orig"}
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -92,6 +94,19 @@ def test_lock_files_name_the_extras_that_are_asked_for() -> None:
         str(requirement)
         for requirement in wanted
         if not requirement.extras <= pinned[canonicalize_name(requirement.name)]
+    ] == []
+
+
+def test_what_is_locked_runs_on_debians_python() -> None:
+    """`requires-python` is not enough: a lock that was made on a later 3.11 can name what Debian 12 cannot install."""
+    lock = (REPOSITORY / "requirements-dev.txt").read_text(encoding="utf-8")
+    pinned = {canonicalize_name(name) for name in re.findall(r"^([A-Za-z0-9._-]+)", lock, re.MULTILINE)}
+    found = [dist for dist in metadata.distributions() if canonicalize_name(dist.name) in pinned]
+    assert len(found) > 50
+    assert [
+        f"{dist.name} {dist.version}: {needed}"
+        for dist in found
+        if (needed := dist.metadata["Requires-Python"]) and not SpecifierSet(needed).contains(DEBIAN_12)
     ] == []
 
 

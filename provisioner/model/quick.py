@@ -6,8 +6,7 @@ for a statement and kept, for doing it anew costs ten times the reading.
 
 import sqlite3
 from collections import OrderedDict, namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
@@ -54,18 +53,16 @@ class QuickSqlite:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def same_moment(self) -> Iterator[None]:
-        """One read transaction; blocks that overlap (a reader is shared by the process) share the first one's moment."""
+    def begin(self) -> None:
+        """One read transaction until `end`; those that overlap (a reader is shared by the process) share the first one's moment."""
+        if self._blocks == 0:
+            self._connection.execute("BEGIN")
         self._blocks += 1
-        try:
-            if self._blocks == 1:
-                self._connection.execute("BEGIN")
-            yield
-        finally:
-            self._blocks -= 1
-            if self._blocks == 0:
-                self._connection.execute("ROLLBACK")
+
+    def end(self) -> None:
+        self._blocks -= 1
+        if self._blocks == 0:
+            self._connection.execute("ROLLBACK")
 
     async def all(self, statement: AnySelect, **parameters: Any) -> Sequence[AnyRow]:
         lengths = tuple([len(value) for value in parameters.values() if type(value) is list])

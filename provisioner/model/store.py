@@ -6,8 +6,9 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy import bindparam, event, select, text, update
@@ -85,23 +86,24 @@ class Store:
                     await (await session.connection()).execute(_BEGIN)
                 yield session
 
-    @asynccontextmanager
-    async def quick(self) -> AsyncIterator[Quick]:
+    def quick(self) -> AbstractAsyncContextManager[Quick]:
         """For the phones' path: prebuilt statements without sessions; on SQLite without a thread either.
 
         A read of a few indexed rows blocks the loop for some microseconds, which is less than handing it to a thread
         costs. All statements of one block see the same moment: a file is never made of two revisions.
         """
+        if not self.is_sqlite:
+            return self._quick_postgres()
+        if self._reader is None:
+            with _named_failures():
+                self._reader = QuickSqlite(self.url)
+        return _Moment(self._reader)
+
+    @asynccontextmanager
+    async def _quick_postgres(self) -> AsyncIterator[Quick]:
         with _named_failures():
-            if self.is_sqlite:
-                if self._reader is None:
-                    self._reader = QuickSqlite(self.url)
-                with self._reader.same_moment():
-                    yield self._reader
-            else:
-                async with self.engine.connect() as plain:
-                    connection = await plain.execution_options(isolation_level="REPEATABLE READ")
-                    yield QuickPostgres(connection)
+            async with self.engine.connect() as plain:
+                yield QuickPostgres(await plain.execution_options(isolation_level="REPEATABLE READ"))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -285,6 +287,28 @@ class _named_failures:  # noqa: N801 - used as a statement
             ) from error
         if isinstance(error, OperationalError) and "locked" in words:
             raise Unavailable("The database is busy; please try again.") from error
+
+
+class _Moment:
+    """What `Store.quick` gives on SQLite; made of generators it would cost as much as a statement."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: QuickSqlite) -> None:
+        self._reader = reader
+
+    async def __aenter__(self) -> Quick:
+        with _named_failures():
+            self._reader.begin()
+        return self._reader
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _named_failures():
+            self._reader.end()
+        if error is not None:
+            _named_failures().__exit__(kind, error, trace)
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:

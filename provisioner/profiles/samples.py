@@ -126,7 +126,7 @@ class SampleDialRule:
         number = (
             self.prefix.replace("*", "[*]")
             + (f"[{self.choices}]" if self.choices else "")
-            + ("[0-9]{%d}" % self.digits if self.digits else "")
+            + (f"[0-9]{{{self.digits}}}" if self.digits else "")
         )
         return f"^({number})$" if self.is_final else f"^({number}[0-9*]*)#$"
 

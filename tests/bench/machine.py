@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,4 +52,6 @@ def resident_bytes(pid: int) -> int:
 
 def description() -> str:
     """The machine in words that name no machine."""
-    return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, Python {platform.python_version()}"
+    build = "the system's" if sys.base_prefix == "/usr" else "not the system's"
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores, {platform.machine()}, Python {platform.python_version()} ({build})"

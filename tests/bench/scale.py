@@ -10,6 +10,8 @@ class Scale:
     name: str
     rounds: int
     seconds: int
+    quiet_rounds: int
+    """Rounds of what is judged by the quietest of them."""
     handshake_seconds: float
     fleet: int
     """Devices in the large database."""
@@ -27,6 +29,7 @@ FULL = Scale(
     "full",
     rounds=5,
     seconds=2,
+    quiet_rounds=12,
     handshake_seconds=2.0,
     fleet=100_000,
     cached=10_000,
@@ -38,6 +41,7 @@ QUICK = Scale(
     "quick",
     rounds=2,
     seconds=1,
+    quiet_rounds=2,
     handshake_seconds=0.8,
     fleet=100_000,
     cached=1_000,
@@ -46,5 +50,14 @@ QUICK = Scale(
     reached=10_000,
 )
 TINY = Scale(
-    "tiny", rounds=1, seconds=1, handshake_seconds=0.2, fleet=60, cached=12, few=6, fetches=3, reached=60
+    "tiny",
+    rounds=1,
+    seconds=1,
+    quiet_rounds=1,
+    handshake_seconds=0.2,
+    fleet=60,
+    cached=12,
+    few=6,
+    fetches=3,
+    reached=60,
 )

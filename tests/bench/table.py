@@ -90,4 +90,7 @@ and that time counts. Processor time is user and system time of all processes of
 
 `make bench` needs nginx and wrk (Debian packages of these names) and takes a quarter of an hour; `make bench ARGS=--quick` about four minutes, with
 fewer rounds and fewer cached devices. `python -m tests.bench --help` lists the groups that can be run alone.
+
+The server is meant for Debian's own Python, which is built with its compiler's profiles. One that was built without (pyenv does so unless told otherwise) is a
+quarter slower, and so are all figures in seconds: `make bench PYTHON=/usr/bin/python3 VENV=.venv-system` takes the system's.
 """

@@ -4,10 +4,10 @@ On SQLite one statement is run for all rows; on PostgreSQL the rows travel as on
 Times are aware datetimes in UTC on the way in and on the way out.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import JSON, Table
@@ -20,6 +20,8 @@ Rows = list[list[Any]]
 _POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PORTION: Final = 2_000
 """Rows in one statement: others get their turn in between."""
+_TOGETHER: Final = 50
+"""Rows that one INSERT of SQLite names: its driver lets go of the interpreter and takes it again for every execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,22 @@ class _Statement:
     text: str
     moments: tuple[int, ...]
     """Places of the values that are times."""
+    together: int = 1
+    """Rows that one execution takes."""
 
 
 async def insert_rows(
     connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Rows, *, conflict: str = ""
 ) -> None:
     """Insert rows of values in the order of `columns`. `conflict`: an ON CONFLICT clause, the same for both databases."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    await _run(connection, _insert(table, columns, conflict, is_sqlite=is_sqlite), rows, is_sqlite=is_sqlite)
+    if connection.dialect.name != "sqlite":
+        await _run(connection, _insert(table, columns, conflict, is_sqlite=False), rows, is_sqlite=False)
+        return
+    whole = len(rows) - len(rows) % _TOGETHER
+    for part, together in ((rows[:whole], _TOGETHER), (rows[whole:], 1)):
+        if part:
+            statement = _insert(table, columns, conflict, is_sqlite=True, together=together)
+            await _run(connection, statement, part, is_sqlite=True)
 
 
 async def update_rows(
@@ -71,21 +81,33 @@ async def _run(connection: AsyncConnection, statement: _Statement, rows: Rows, *
                 if row[place] is not None:
                     row[place] = moment_text(row[place])
     for start in range(0, len(rows), _PORTION):
-        portion: Iterable[Sequence[Any]] = rows[start : start + _PORTION]
+        portion = rows[start : start + _PORTION]
         parameters: Any = (
-            [tuple(row) for row in portion] if is_sqlite else tuple(map(list, zip(*portion, strict=True)))
+            _in_turn(portion, statement.together)
+            if is_sqlite
+            else tuple(map(list, zip(*portion, strict=True)))
         )
         await connection.exec_driver_sql(statement.text, parameters)
 
 
+def _in_turn(rows: Rows, together: int) -> list[tuple[Any, ...]]:
+    """The parameters of each execution."""
+    return [
+        tuple(chain.from_iterable(rows[start : start + together])) for start in range(0, len(rows), together)
+    ]
+
+
 @lru_cache(maxsize=64)
-def _insert(table: Table, columns: tuple[str, ...], conflict: str, *, is_sqlite: bool) -> _Statement:
+def _insert(
+    table: Table, columns: tuple[str, ...], conflict: str, *, is_sqlite: bool, together: int = 1
+) -> _Statement:
     into = f"INSERT INTO {table.name} ({', '.join(columns)})"
     if is_sqlite:
-        text = f"{into} VALUES ({', '.join('?' for _ in columns)}) {conflict}"
+        row = f"({', '.join('?' for _ in columns)})"
+        text = f"{into} VALUES {', '.join([row] * together)} {conflict}"
     else:
         text = f"{into} SELECT {', '.join(_values(table, columns))} FROM {_given(table, columns)} {conflict}"  # noqa: S608 - names only
-    return _Statement(text, _moments(table, columns))
+    return _Statement(text, _moments(table, columns), together)
 
 
 @lru_cache(maxsize=64)

@@ -45,6 +45,12 @@ _NOTIFY = text("SELECT pg_notify(:channel, :counter)")
 _BEGIN, _BEGIN_IMMEDIATE = text("BEGIN"), text("BEGIN IMMEDIATE")
 
 
+_PRAGMAS = (
+    "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000",
+    # KiB, and pages: what storms write again and again stays in memory longer, and reaches the database file once
+    "cache_size=-8192", "wal_autocheckpoint=4000",
+)  # fmt: skip
+
 LARGEST_COPY = 256 * 1024 * 1024
 """Bytes of a database that a rehearsal copies."""
 _COPY = "copy.sqlite"
@@ -326,7 +332,7 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
             None  # transactions are begun by hand (BEGIN IMMEDIATE), not guessed by the driver
         )
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
+from operator import attrgetter
 
 import structlog
 from sqlalchemy import delete, func, select
@@ -166,6 +167,10 @@ async def prune_fetches(context: Context) -> int:
     return count
 
 
+_what_counts = attrgetter(
+    "device_id", "mac", "reason", "served", "source", "path", "agent", "status", "method"
+)
+"""In which notes are equal."""
 _BEYOND = 2**62
 """More than any id."""
 
@@ -174,17 +179,7 @@ def _without_floods(notes: Sequence[Note]) -> list[Note]:
     """Of equal notes the newest with their number; of refusals only so many."""
     equal: dict[tuple[object, ...], tuple[Note, int]] = {}
     for note in notes:
-        place = (
-            note.device_id,
-            note.mac,
-            note.reason,
-            note.served,
-            note.source,
-            note.path,
-            note.agent,
-            note.status,
-            note.method,
-        )
+        place = _what_counts(note)
         known = equal.pop(place, None)
         equal[place] = (note, known[1] + 1 if known else 1)
     kept: list[Note] = []

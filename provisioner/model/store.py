@@ -322,8 +322,9 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
     async def connect() -> WholeConnection:
         return await WholeConnection.open(url.database or "", patience=10)
 
+    # the connection that was used last is used next: whatever another one writes makes its memory of the file worthless
     engine = create_async_engine(
-        url, pool_size=5, max_overflow=5, async_creator=connect, hide_parameters=True
+        url, pool_size=5, max_overflow=5, pool_use_lifo=True, async_creator=connect, hide_parameters=True
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -24,8 +24,12 @@ from provisioner.services.people.users import Page
 
 log = structlog.get_logger()
 
-FLUSH_SECONDS = 0.5
-"""A note waits at most so long for the others of its batch."""
+CALM_SECONDS = 0.25
+"""A note waits at most so long for others, when few come."""
+STORM_SECONDS = 1.0
+"""The same when many come: each batch writes the same pages of the database again, so fewer batches cost less."""
+STORM = 500
+"""Notes in a quarter of a second or a second that are many."""
 TRIM_EVERY = 250
 _STRANGERS = 0
 CAPACITY = 50_000
@@ -38,7 +42,7 @@ REFUSED_AT_ONCE = 20
 """How many different refusals of one device one batch writes; more are counted and dropped."""
 STRANGERS_AT_ONCE = 200
 """The same for all unknown addresses together."""
-BATCH = 5_000
+BATCH = 8_000
 
 
 class FetchLog:
@@ -67,6 +71,7 @@ class FetchLog:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            many = len(self._notes) >= STORM
             try:
                 # a transaction that is cut off would keep the database locked: the last `flush` waits for it
                 await asyncio.shield(self.flush())
@@ -77,7 +82,7 @@ class FetchLog:
                     waiting=len(self._notes),
                 )
                 self._arrived.set()
-            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(STORM_SECONDS if many else CALM_SECONDS)
 
     async def flush(self) -> None:
         """Write everything that waits now; on failure it waits on."""

@@ -1,15 +1,16 @@
 """The tables `fetches` and `sightings`, written for many requests of phones at once."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Integer, Table, select
+from sqlalchemy import Integer, Select, Table, bindparam, column, exists, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from provisioner.model import Device, Fetch, Sighting
-from provisioner.model.among import among, packed
 from provisioner.model.bulk import insert_rows
 from provisioner.model.text import plain
 
@@ -54,10 +55,22 @@ _SERVED: Final = (
     "served_at = excluded.served_at, served_hash = excluded.served_hash, "
     "served_revision = excluded.served_revision, seen_from = excluded.seen_from"
 )
-_ALIVE: Final = {
-    is_sqlite: select(Device.id).where(among(Device.id, Integer, is_sqlite=is_sqlite))
-    for is_sqlite in (True, False)
-}
+_ASKED: Final = "asked"
+
+
+def _missing(*, is_sqlite: bool) -> Select[tuple[int]]:
+    """Which of the ids in one parameter no device has: for any number of them one text, and mostly no row."""
+    asked = bindparam(_ASKED, type_=None if is_sqlite else ARRAY(Integer))
+    named = column("value", Integer)
+    given = (
+        func.json_each(asked).table_valued(named)
+        if is_sqlite
+        else func.unnest(asked).table_valued(named).render_derived()
+    )
+    return select(given.c.value).where(~exists().where(Device.id == given.c.value))
+
+
+_MISSING: Final = {is_sqlite: _missing(is_sqlite=is_sqlite) for is_sqlite in (True, False)}
 
 
 async def write_notes(session: AsyncSession, notes: Sequence[Note]) -> set[tuple[int, int]]:
@@ -86,8 +99,9 @@ async def _alive(connection: AsyncConnection, device_ids: Collection[int]) -> se
     if not device_ids:
         return set()
     is_sqlite = connection.dialect.name == "sqlite"
-    found = await connection.execute(_ALIVE[is_sqlite], packed(list(device_ids), is_sqlite=is_sqlite))
-    return set(found.scalars())
+    asked = json.dumps(list(device_ids)) if is_sqlite else list(device_ids)
+    missing = await connection.execute(_MISSING[is_sqlite], {_ASKED: asked})
+    return set(device_ids).difference(missing.scalars())
 
 
 def _row(note: Note) -> list[Any]:

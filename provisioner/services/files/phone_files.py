@@ -324,7 +324,8 @@ def render(context: Context, config: PhoneConfig, rule: FileRule, *, revision: i
         )
     rendered = renderer.render(rule, config)
     return Served(
-        body=rendered.body,
+        # a copy: it finds its place in what writing the file has left free, where the file itself stands beyond all of that
+        body=bytes(memoryview(rendered.body)),
         content_type=rendered.content_type,
         hash=hashlib.sha256(rendered.body).hexdigest(),
         revision=revision,

@@ -1,7 +1,7 @@
 """Many rows in one statement, past the ORM and the compiler: what storms of phones write, hundreds of times a second.
 
 On SQLite one statement is run for all rows; on PostgreSQL the rows travel as one array for each column.
-Times are aware datetimes in UTC on the way in and on the way out.
+Times are aware datetimes in UTC on the way in and on the way out; for SQLite they may be `moment_text` already.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ async def _run(connection: AsyncConnection, statement: _Statement, rows: Rows, *
     if is_sqlite:
         for row in rows:
             for place in statement.moments:
-                if row[place] is not None:
+                if isinstance(row[place], datetime):
                     row[place] = moment_text(row[place])
     for start in range(0, len(rows), _PORTION):
         portion = rows[start : start + _PORTION]

@@ -166,6 +166,27 @@ async def test_a_failing_database_keeps_the_notes(context: Context, monkeypatch:
     assert await _count(context) == 1
 
 
+async def test_an_entry_has_the_moment_of_its_request_to_the_microsecond(
+    context: Context, tenant: Tenant
+) -> None:
+    device = await device_of(context, tenant)
+    start = context.clock()
+    log = FetchLog(context.store, context.hub)
+    moments = [start + timedelta(microseconds=part) for part in (0, 1, 499_999, 999_999, 1_000_000)]
+    for number, moment in enumerate(moments):
+        seconds = (moment - start).total_seconds()
+        log.note(
+            _note(context, device.id, tenant_id=tenant.id, seconds=seconds, path=f"/p/{number}", served="a")
+        )
+    await log.flush()
+    async with context.store.read() as session:
+        found = (await session.execute(select(Fetch.at).order_by(Fetch.id))).scalars().all()
+        seen = await session.get_one(Sighting, device.id)
+        late = (await session.execute(select(func.count()).where(Fetch.at >= moments[3]))).scalar_one()
+    assert list(found) == moments
+    assert (seen.seen_at, seen.served_at, late) == (moments[-1], moments[-1], 2)
+
+
 async def test_old_entries_go_after_the_retention(context: Context, clock: SteppedClock) -> None:
     log = FetchLog(context.store, context.hub)
     log.note(_note(context, None, seconds=-86_400.0 * (context.settings.keep_fetches_days + 1)))

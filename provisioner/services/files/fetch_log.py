@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import islice
 from operator import attrgetter
 
 import structlog
@@ -51,7 +50,7 @@ class FetchLog:
     def __init__(self, store: Store, hub: Hub) -> None:
         self._store = store
         self._hub = hub
-        self._notes: deque[Note] = deque()
+        self._notes: list[Note] = []
         self._arrived = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._grown: Counter[int] = Counter()
@@ -88,13 +87,12 @@ class FetchLog:
         """Write everything that waits now; on failure it waits on."""
         async with self._flushing:
             for _ in range(-(-len(self._notes) // BATCH)):
-                await self._flush_batch(list(islice(self._notes, BATCH)))
+                await self._flush_batch(self._notes[:BATCH])
 
     async def _flush_batch(self, notes: Sequence[Note]) -> None:
         kept = _without_floods(notes)
         known = await self._write(kept)
-        for _ in notes:
-            self._notes.popleft()
+        del self._notes[: len(notes)]
         self.written += len(kept)
         self.dropped += len(notes) - len(kept)
         for tenant_id, device_id in known:

@@ -1,7 +1,7 @@
 """The tables `fetches` and `sightings`, written for many requests of phones at once."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -79,7 +79,8 @@ async def write_notes(session: AsyncSession, notes: Sequence[Note]) -> set[tuple
     served = {note.device_id: note for note in notes if note.device_id is not None and note.served}
     connection = await session.connection()
     alive = await _alive(connection, latest)
-    rows = [_row(note) for note in notes if note.device_id is None or note.device_id in alive]
+    moment = _moment_text if connection.dialect.name == "sqlite" else _moment
+    rows = [_row(note, moment) for note in notes if note.device_id is None or note.device_id in alive]
     if rows:
         await insert_rows(connection, _fetches, _FETCH, rows)
     # mostly the last thing a phone did was to get its file; what was served before something else happened stands
@@ -89,7 +90,7 @@ async def write_notes(session: AsyncSession, notes: Sequence[Note]) -> set[tuple
         (_SERVED, [note for device_id, note in served.items() if latest[device_id] is not note]),
         (_SEEN, [note for note in latest.values() if not note.served]),
     ):
-        sightings = [_sighting(note) for note in noted if note.device_id in alive]
+        sightings = [_sighting(note, moment) for note in noted if note.device_id in alive]
         if sightings:
             await insert_rows(connection, _sightings, _SIGHTING, sightings, conflict=_KNOWN + changes)
     return {(note.tenant_id or 0, device_id) for device_id, note in latest.items() if device_id in alive}
@@ -104,26 +105,38 @@ async def _alive(connection: AsyncConnection, device_ids: Collection[int]) -> se
     return set(device_ids).difference(missing.scalars())
 
 
-def _row(note: Note) -> list[Any]:
+Moment = Callable[[float], Any]
+
+
+def _row(note: Note, moment: Moment) -> list[Any]:
     """In the order of `_FETCH`."""
     return [
-        note.tenant_id, note.device_id, note.mac, _moment(note.at), note.source, note.method, _printable(note.path),
+        note.tenant_id, note.device_id, note.mac, moment(note.at), note.source, note.method, _printable(note.path),
         _printable(note.agent), note.status, note.reason, note.detail, note.served,
     ]  # fmt: skip
 
 
-def _sighting(note: Note) -> list[Any]:
+def _sighting(note: Note, moment: Moment) -> list[Any]:
     """What was seen, and what went out where to: a good address, for failures of strangers do not count as served."""
-    at, agent = _moment(note.at), _printable(note.agent)
+    at, agent = moment(note.at), _printable(note.agent)
     if not note.served:
         return [note.device_id, at, agent, None, "", 0, ""]
     return [note.device_id, at, agent, at, note.served, note.revision, note.source]
 
 
-@lru_cache(maxsize=8_192)
 def _moment(at: float) -> datetime:
-    """Each is written twice."""
     return datetime.fromtimestamp(at, UTC)
+
+
+def _moment_text(at: float) -> str:
+    """As SQLite stores it (`bulk.moment_text`)."""
+    second, part = divmod(round(at * 1e6), 1_000_000)
+    return f"{_second_text(second)}.{part:06}"
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @lru_cache(maxsize=4_096)

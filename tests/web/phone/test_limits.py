@@ -6,6 +6,7 @@ import shutil
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from provisioner.clock import SteppedClock
@@ -39,6 +40,25 @@ async def test_what_is_not_http_is_400_without_a_word_about_the_inside(desk: Des
     assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
     assert b"nonsense" not in answer
     assert b"Traceback" not in answer
+
+
+async def test_no_answer_tells_what_the_server_is_made_of(desk: Desk) -> None:
+    answers = [await desk.fetch(), await desk.fetch("wrong password")]
+    answers += [
+        await desk.phone.ask(path, **options)
+        for path, options in (
+            ("/p/settings.boot", {}), ("/no/such/page", {}), ("/ca.pem", {}), (desk.path, {"method": "POST"}),
+            (desk.path, {"headers": {"X-Long": "x" * 20_000}}),
+        )
+    ]  # fmt: skip
+    assert {200, 401, 404, 405, 431} <= {answer.status for answer in answers}
+    found = [header for answer in answers for header in answer.headers]
+    async with aiohttp.ClientSession() as session:
+        for path in ("/login", "/healthz", "/api/v1/devices", "/pbx/v1/ring/1000", "/no/such/page"):
+            async with session.get(f"{desk.server.admin_url}{path}") as answer:
+                found += answer.headers.items()
+    assert ("Server", "Provisioner") in found
+    assert [(name, value) for name, value in found if "python" in value.lower() or "aiohttp" in value] == []
 
 
 async def test_a_slow_client_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

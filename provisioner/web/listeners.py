@@ -9,9 +9,8 @@ from aiohttp import web, web_response
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-web_response.SERVER_SOFTWARE = (
-    "Provisioner"  # else every answer tells strangers the versions of aiohttp and Python
-)
+# else every answer tells strangers the versions of aiohttp and Python
+web_response.SERVER_SOFTWARE = "Provisioner"  # type: ignore[attr-defined]
 
 IDLE_SECONDS = 20.0
 """A connection that has sent no whole request for so long is closed: slow senders and forgotten ones."""

@@ -4,7 +4,7 @@ import gc
 
 
 def rest() -> None:
-    """Nothing that is loaded is ever garbage: looking for it costs an eighth of a start. Ended by `settle` or `wake`."""
+    """Hardly anything that is loaded is garbage: looking for it costs an eighth of a start. Ended by `settle` or `wake`."""
     gc.disable()
 
 
@@ -19,6 +19,7 @@ def settle() -> None:
 
     Every connection leaves a few cycles behind, so it keeps collecting what is young, only in larger portions.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

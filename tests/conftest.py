@@ -77,7 +77,7 @@ def unblocked() -> Iterator[BlockBuster]:
             if name.startswith("sqlite3."):
                 # one indexed row costs microseconds, a thread more
                 function.can_block_in(
-                    "provisioner/model/quick.py", {"all", "begin", "end", "open_sqlite_reader", "close"}
+                    "provisioner/model/quick.py", {"all", "begin", "_leave", "open_sqlite_reader", "close"}
                 )
                 function.can_block_in("provisioner/services/change_feed.py", {"_read", "close"})
             function.can_block_in("provisioner/services/operation/health.py", {"_storage"})  # one statvfs

@@ -1,6 +1,6 @@
 """Many rows in one statement, past the ORM and the compiler: what storms of phones write, hundreds of times a second.
 
-On SQLite one statement is run for all rows; on PostgreSQL the rows travel as one array for each column.
+On SQLite a statement takes fifty rows of an INSERT, or is run for one after another; on PostgreSQL the rows travel as one array for each column.
 Times are aware datetimes in UTC on the way in and on the way out; for SQLite they may be `moment_text` already.
 """
 

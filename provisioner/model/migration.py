@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from provisioner.errors import DatabaseNotMigrated, DatabaseTooNew
+from provisioner.errors import CannotStart, DatabaseNotMigrated, DatabaseTooNew
 from provisioner.model.store import Store
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ async def check_schema(store: Store) -> None:
     async with store.engine.connect() as connection:
         current = await connection.run_sync(_current)
     head = await asyncio.to_thread(newest_revision)
+    if head is None:
+        raise CannotStart(f"The program's migrations are missing from {SCRIPTS}: install it again.")
     if current == head:
         return
     await asyncio.to_thread(_refuse_newer, current)

@@ -56,12 +56,17 @@ class QuickSqlite:
     def begin(self) -> None:
         """One read transaction until `end`; those that overlap (a reader is shared by the process) share the first one's moment."""
         if self._blocks == 0:
+            self._leave()  # nobody is in one: it was left open by a failure
             self._connection.execute("BEGIN")
         self._blocks += 1
 
     def end(self) -> None:
         self._blocks -= 1
         if self._blocks == 0:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._connection.in_transaction:  # SQLite ends one itself when reading fails
             self._connection.execute("ROLLBACK")
 
     async def all(self, statement: AnySelect, **parameters: Any) -> Sequence[AnyRow]:

@@ -170,6 +170,13 @@ class Store:
                 await store.close()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
+    async def to_disk(self) -> None:
+        """Make what is committed outlast a power failure. PostgreSQL does so with every commit, SQLite when it likes."""
+        if self.is_sqlite:
+            async with self._alone(), self.engine.connect() as connection:
+                with _named_failures():
+                    await connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+
     async def counter(self, name: str) -> int:
         """The newest committed value of a counter."""
         async with self.read() as session:

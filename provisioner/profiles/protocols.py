@@ -75,7 +75,7 @@ class KeyLike(Protocol):
 
 
 class DialRuleLike(Protocol):
-    """A kind of number: `prefix`, one of `choices` (if any), `digits` more; `mask` is the same as RFC 3435 writes it, `expression` a POSIX one."""
+    """A kind of number: `prefix`, one of `choices` (if any), `digits` more; `mask` is the same as RFC 3435 writes it, `expression` a POSIX one with the number as its group."""
 
     @property
     def prefix(self) -> str: ...

@@ -9,8 +9,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from provisioner.errors import DatabaseNotMigrated, DatabaseTooNew
-from provisioner.model import Base
+from provisioner.errors import CannotStart, DatabaseNotMigrated, DatabaseTooNew
+from provisioner.model import Base, migration
 from provisioner.model.migration import alembic_config, check_schema, migrate, newest_revision
 from provisioner.model.store import CONFIGURATION, REGISTRATIONS, Store
 
@@ -73,7 +73,19 @@ async def test_a_database_newer_than_the_program_is_left_alone(url: str) -> None
 
 
 def test_the_newest_script_is_alembics_head() -> None:
+    scripts = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
+    assert all(Path(script.path).name.startswith(f"{script.revision}_") for script in scripts)
     assert newest_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+async def test_an_installation_without_migrations_says_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "newest_revision", lambda: None)
+    store = Store(url)
+    try:
+        with pytest.raises(CannotStart, match="migrations are missing"):
+            await check_schema(store)
+    finally:
+        await store.close()
 
 
 def test_a_start_has_no_need_of_alembic() -> None:

@@ -78,6 +78,8 @@ async def test_a_database_that_is_locked_is_said_in_words(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Locked:
+        in_transaction = False
+
         def execute(self, sql: str, *_: object) -> None:
             if sql not in {"BEGIN", "ROLLBACK"}:
                 raise sqlite3.OperationalError("database is locked")
@@ -92,3 +94,16 @@ async def test_a_database_that_is_locked_is_said_in_words(
         with pytest.raises(Unavailable, match="busy") as caught:
             await ask()
     assert "canary-71" not in f"{caught.value!r} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_moment_that_a_failure_left_open_keeps_nobody_from_reading(context: Context) -> None:
+    async with context.store.quick() as quick:
+        await quick.all(ONE, mac="none")
+    reader = context.store._reader
+    assert reader is not None
+    reader._connection.execute("BEGIN")
+    async with context.store.quick() as quick:
+        assert await quick.all(ONE, mac="none") == []
+        reader._connection.execute("ROLLBACK")  # as SQLite itself does after a failed read
+    assert not reader._connection.in_transaction

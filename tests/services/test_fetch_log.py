@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -166,13 +167,50 @@ async def test_a_failing_database_keeps_the_notes(context: Context, monkeypatch:
     assert await _count(context) == 1
 
 
+@pytest.mark.parametrize(("count", "refusals"), [(1, 1), (fetch_log.STORM, 4)])
+async def test_after_a_storm_a_batch_waits_longer_and_takes_as_many_refusals_more(
+    context: Context, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, count: int, refusals: int
+) -> None:
+    device = await device_of(context, tenant)
+    pauses: list[float] = []
+    paused, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        paused.set()
+        await go_on.wait()
+        go_on.clear()
+
+    monkeypatch.setattr(fetch_log, "REFUSED_AT_ONCE", 1)
+    log = FetchLog(context.store, context.hub)
+    for _ in range(count):
+        log.note(_note(context, device.id, tenant_id=tenant.id, served="a"))
+    monkeypatch.setattr(fetch_log, "_sleep", pause)
+    running = asyncio.create_task(log.run())
+    await paused.wait()
+    paused.clear()
+    for number in range(10):
+        log.note(_note(context, device.id, tenant_id=tenant.id, status=401, reason="no", path=f"/p/{number}"))
+    go_on.set()
+    await paused.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert pauses == [
+        fetch_log.STORM_SECONDS if count >= fetch_log.STORM else fetch_log.CALM_SECONDS,
+        fetch_log.CALM_SECONDS,
+    ]
+    assert await _count(context) == 1 + refusals
+
+
 async def test_an_entry_has_the_moment_of_its_request_to_the_microsecond(
     context: Context, tenant: Tenant
 ) -> None:
     device = await device_of(context, tenant)
     start = context.clock()
     log = FetchLog(context.store, context.hub)
-    moments = [start + timedelta(microseconds=part) for part in (0, 1, 499_999, 999_999, 1_000_000)]
+    moments = [
+        start + timedelta(microseconds=part) for part in (0, 1, 7, 333_333, 499_999, 999_999, 1_000_000)
+    ]
     for number, moment in enumerate(moments):
         seconds = (moment - start).total_seconds()
         log.note(
@@ -182,7 +220,7 @@ async def test_an_entry_has_the_moment_of_its_request_to_the_microsecond(
     async with context.store.read() as session:
         found = (await session.execute(select(Fetch.at).order_by(Fetch.id))).scalars().all()
         seen = await session.get_one(Sighting, device.id)
-        late = (await session.execute(select(func.count()).where(Fetch.at >= moments[3]))).scalar_one()
+        late = (await session.execute(select(func.count()).where(Fetch.at >= moments[5]))).scalar_one()
     assert list(found) == moments
     assert (seen.seen_at, seen.served_at, late) == (moments[-1], moments[-1], 2)
 

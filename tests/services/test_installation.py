@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from provisioner.errors import CannotStart, DatabaseNotMigrated, DatabaseTooNew, KeyMissing, KeyRingUnusable
+from provisioner.errors import (
+    CannotStart,
+    DatabaseNotMigrated,
+    DatabaseTooNew,
+    KeyMissing,
+    KeyRingUnusable,
+    ProvisionerError,
+)
 from provisioner.model.store import Store
 from provisioner.secrets import KeyRing
 from provisioner.services.context import SYSTEM
@@ -65,6 +72,19 @@ async def test_a_wrong_key_ring_refuses_and_names_the_key(tmp_path: Path) -> Non
     KeyRing.create(tmp_path / "data" / KEY_RING)
     with pytest.raises(KeyMissing, match=needed):
         await _opens(settings)
+
+
+async def test_what_was_never_sealed_is_refused_and_not_told(tmp_path: Path) -> None:
+    """A row that somebody put right by hand."""
+    async with opened_context(tmp_path / "data") as context:
+        tenant = await create_tenant(context, SYSTEM, key="acme", name="Acme", sip_domain="acme.test")
+        device = await device_of(context, tenant)
+        settings = context.settings
+    words = "plain words that nobody may read"
+    await _execute(settings, f"UPDATE devices SET password = '{words}' WHERE id = {device.id}")
+    with pytest.raises(ProvisionerError) as refused:
+        await _opens(settings)
+    assert "nobody may read" not in f"{refused.value} {vars(refused.value)}"
 
 
 async def test_a_missing_key_ring_beside_data_is_not_replaced(tmp_path: Path) -> None:

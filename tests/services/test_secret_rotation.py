@@ -1,5 +1,6 @@
 """A new key for the stored secrets, whatever interrupts it."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from provisioner.model import Device, Line
+from provisioner.model.store import Store
 from provisioner.secrets import KeyRing
 from provisioner.services.context import SYSTEM, Context
 from provisioner.services.device_secrets import SEALED_DEVICE_COLUMNS, line_purpose
@@ -45,6 +47,27 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
             values={secret: "s3cret-value"},
         )
         yield context
+
+
+async def test_what_is_on_the_disk_opens_when_the_old_key_goes(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure leaves the file without what stood in the log beside it."""
+    file, left = Path(str(context.store.url.database)), tmp_path / "left.sqlite"
+    retire = KeyRing.retire
+
+    def retire_and_fail(ring: KeyRing, key_id: str) -> None:
+        shutil.copyfile(file, left)
+        retire(ring, key_id)
+
+    monkeypatch.setattr(KeyRing, "retire", retire_and_fail)
+    before = await secrets_of(context, 1)
+    await rotate(context, SYSTEM, settle=0.0)
+    store = Store(f"sqlite+aiosqlite:///{left}")
+    try:
+        assert await secrets_of(await open_context(context.settings, store=store), 1) == before
+    finally:
+        await store.close()
 
 
 async def secrets_of(context: Context, device_id: int) -> list[str]:

@@ -37,9 +37,9 @@ STRANGERS_KEPT = 10_000
 """How many notes about unknown addresses are kept in the database: whatever a stranger can grow is bounded."""
 DEVICE_KEPT = 1_000
 """The same for one device, whose address a stranger may know."""
-REFUSED_AT_ONCE = 20
-"""How many different refusals of one device one batch writes; more are counted and dropped."""
-STRANGERS_AT_ONCE = 200
+REFUSED_AT_ONCE = 10
+"""How many different refusals of one device a batch writes, for each quarter of a second it waited; more are counted and dropped."""
+STRANGERS_AT_ONCE = 100
 """The same for all unknown addresses together."""
 BATCH = 8_000
 
@@ -54,6 +54,7 @@ class FetchLog:
         self._arrived = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._grown: Counter[int] = Counter()
+        self._pause = CALM_SECONDS
         self.dropped = 0
         self.written = 0
 
@@ -81,7 +82,8 @@ class FetchLog:
                     waiting=len(self._notes),
                 )
                 self._arrived.set()
-            await asyncio.sleep(STORM_SECONDS if many else CALM_SECONDS)
+            self._pause = STORM_SECONDS if many else CALM_SECONDS
+            await _sleep(self._pause)
 
     async def flush(self) -> None:
         """Write everything that waits now; on failure it waits on."""
@@ -90,7 +92,7 @@ class FetchLog:
                 await self._flush_batch(self._notes[:BATCH])
 
     async def _flush_batch(self, notes: Sequence[Note]) -> None:
-        kept = _without_floods(notes)
+        kept = _without_floods(notes, times=round(self._pause / CALM_SECONDS))
         known = await self._write(kept)
         del self._notes[: len(notes)]
         self.written += len(kept)
@@ -174,12 +176,13 @@ _what_counts = attrgetter(
     "device_id", "mac", "reason", "served", "source", "path", "agent", "status", "method"
 )
 """In which notes are equal."""
+_sleep = asyncio.sleep
 _BEYOND = 2**62
 """More than any id."""
 
 
-def _without_floods(notes: Sequence[Note]) -> list[Note]:
-    """Of equal notes the newest with their number; of refusals only so many."""
+def _without_floods(notes: Sequence[Note], *, times: int) -> list[Note]:
+    """Of equal notes the newest with their number; of refusals `times` as many as at once."""
     equal: dict[tuple[object, ...], tuple[Note, int]] = {}
     for note in notes:
         place = _what_counts(note)
@@ -191,7 +194,7 @@ def _without_floods(notes: Sequence[Note]) -> list[Note]:
         owner = note.device_id or _STRANGERS
         if note.status >= 400:
             refused[owner] += 1
-            if refused[owner] > (STRANGERS_AT_ONCE if owner == _STRANGERS else REFUSED_AT_ONCE):
+            if refused[owner] > times * (STRANGERS_AT_ONCE if owner == _STRANGERS else REFUSED_AT_ONCE):
                 continue
         kept.append(
             note

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import modf
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Integer, Select, Table, bindparam, column, exists, func, select
@@ -130,12 +131,15 @@ def _moment(at: float) -> datetime:
 
 def _moment_text(at: float) -> str:
     """As SQLite stores it (`bulk.moment_text`)."""
-    second, part = divmod(round(at * 1e6), 1_000_000)
+    rest, second = modf(at)  # rounded as `_moment` does it
+    part = round(rest * 1e6)
+    if part == 1_000_000:
+        second, part = second + 1, 0
     return f"{_second_text(second)}.{part:06}"
 
 
 @lru_cache(maxsize=64)
-def _second_text(second: int) -> str:
+def _second_text(second: float) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 

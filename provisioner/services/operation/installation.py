@@ -26,6 +26,8 @@ from provisioner.settings import ServerSettings
 KEY_RING = "keyring.json"
 CERTIFICATES = "certs"
 _KEY_CHECK = "provisioner"
+_KEY_ID_LENGTH = 17
+"""Of the longest key id with its dot: no more of what is stored may reach a message."""
 _KEY_CHECK_PURPOSE = "server.key_check"
 PROFILES = Path(__file__).resolve().parents[3] / "vendor_profiles"
 ANCHOR_FACTS = Path(__file__).resolve().parents[3] / "certs" / "anchors.toml"
@@ -98,7 +100,8 @@ async def require_keys(store: Store, keyring: KeyRing, key_check: str) -> None:
             sealed_by = [
                 func.substr(column, 1, len(key_id) + 1) == f"{key_id}." for key_id in keyring.key_ids
             ]
-            tokens += (await session.execute(select(column).where(~or_(*sealed_by)).limit(1))).scalars()
+            heads = select(func.substr(column, 1, _KEY_ID_LENGTH)).where(~or_(*sealed_by)).distinct()
+            tokens += (await session.execute(heads)).scalars()
     keyring.require({token.partition(".")[0] for token in tokens})
     try:
         keyring.open(key_check, purpose=_KEY_CHECK_PURPOSE)

@@ -85,6 +85,7 @@ async def rotate(
     async with context.store.change() as session:
         late = [secret for secret in await _all(session, context) if _key_of(secret.token) != ring.current]
         sealed += await _seal(session, ring, late, [])
+    await context.store.to_disk()  # else a power failure brings back what only the old key opens
     async with context.store.change() as session:
         # no other change is open now, and whoever begins one later seals with the new key; what was written is committed
         needed = {_key_of(secret.token) for secret in await _all(session, context)}

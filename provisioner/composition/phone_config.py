@@ -79,16 +79,6 @@ class DialRule:
         """The rule as a digit string of RFC 3435: `[23]xx`, `*8[23]xx`, `112`."""
         return self.prefix + (f"[{self.choices}]" if self.choices else "") + "x" * self.digits
 
-    @property
-    def expression(self) -> str:
-        """The rule as an extended regular expression (POSIX) with the number as its group: `^([*]8[23][0-9]{2})$`."""
-        number = (
-            self.prefix.replace("*", "[*]")
-            + (f"[{self.choices}]" if self.choices else "")
-            + (f"[0-9]{{{self.digits}}}" if self.digits else "")
-        )
-        return f"^({number})$" if self.is_final else f"^({number}[0-9*]*)#$"
-
 
 @dataclass(frozen=True, slots=True)
 class KeyConfig:

@@ -171,11 +171,16 @@ class Store:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def to_disk(self) -> None:
-        """Make what is committed outlast a power failure. PostgreSQL does so with every commit, SQLite when it likes."""
+        """Make what is committed outlast a power failure. PostgreSQL does so with every commit, SQLite when it likes.
+
+        Unavailable when somebody reads or writes all the while.
+        """
         if self.is_sqlite:
             async with self._alone(), self.engine.connect() as connection:
                 with _named_failures():
-                    await connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+                    done = await connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+                if done.scalar_one():
+                    raise Unavailable("The database is busy; please try again.")
 
     async def counter(self, name: str) -> int:
         """The newest committed value of a counter."""

@@ -75,7 +75,7 @@ class KeyLike(Protocol):
 
 
 class DialRuleLike(Protocol):
-    """A kind of number: `prefix`, one of `choices` (if any), `digits` more; `mask` is the same as RFC 3435 writes it, `expression` a POSIX one with the number as its group."""
+    """A kind of number: `prefix`, one of `choices` (if any), `digits` more; `mask` is the same as RFC 3435 writes it."""
 
     @property
     def prefix(self) -> str: ...
@@ -89,8 +89,6 @@ class DialRuleLike(Protocol):
     def is_final(self) -> bool: ...
     @property
     def mask(self) -> str: ...
-    @property
-    def expression(self) -> str: ...
 
 
 class ServerLike(Protocol):

@@ -120,16 +120,6 @@ class SampleDialRule:
         """As RFC 3435 writes it."""
         return self.prefix + (f"[{self.choices}]" if self.choices else "") + "x" * self.digits
 
-    @property
-    def expression(self) -> str:
-        """As an extended regular expression, with the number as its group."""
-        number = (
-            self.prefix.replace("*", "[*]")
-            + (f"[{self.choices}]" if self.choices else "")
-            + (f"[0-9]{{{self.digits}}}" if self.digits else "")
-        )
-        return f"^({number})$" if self.is_final else f"^({number}[0-9*]*)#$"
-
 
 @dataclass(frozen=True, slots=True, config=CONFIG, kw_only=True)
 class SamplePhone:

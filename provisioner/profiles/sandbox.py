@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from provisioner.profiles.output import MORE, OutputKey, OutputRow, OutputRows, RowShape, Settings
+from provisioner.profiles.protocols import DialRuleLike
 from provisioner.profiles.writers import Writer, XmlWriter, as_text
 
 Rows = OutputRows | Iterable[OutputRow]
@@ -235,6 +236,14 @@ def urlencode(value: Any) -> str:
     return quote(as_text(value), errors="replace")
 
 
+def expression(rule: DialRuleLike) -> str:
+    """A dial rule as a POSIX extended regular expression with the number as its group: `^([*]8[23][0-9]{2})$`."""
+    prefix = rule.prefix.replace("*", "[*]")
+    choice = f"[{rule.choices}]" if rule.choices else ""
+    digits = f"[0-9]{{{rule.digits}}}" if rule.digits else ""
+    return f"^({prefix}{choice}{digits}" + (")$" if rule.is_final else "[0-9*]*)#$")
+
+
 FILTERS: Mapping[str, Any] = {
     "onoff": onoff,
     "flag": flag,
@@ -243,4 +252,5 @@ FILTERS: Mapping[str, Any] = {
     "hhmm": hhmm,
     "text": as_text,
     "urlencode": urlencode,
+    "expression": expression,
 }

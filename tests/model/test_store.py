@@ -1,6 +1,7 @@
 """The order of changes, exactly which devices are touched, and the database's own troubles in words."""
 
 import asyncio
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -238,3 +239,24 @@ async def test_a_failed_statement_does_not_say_what_was_to_be_stored(context: Co
         async with context.store.write() as session:
             await session.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "canary-71"})
     assert "canary-71" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_what_cannot_be_brought_to_the_disk_is_said(
+    context: Context, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PRAGMAS", (*store._PRAGMAS, "busy_timeout=50"))
+    other = Store(str(context.store.url))
+    reader = sqlite3.connect(str(context.store.url.database), isolation_level=None)
+    try:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM tenants").fetchone()
+        async with other.write() as session:
+            await session.execute(text("UPDATE tenants SET name = 'later' WHERE id = :id"), {"id": tenant.id})
+        with pytest.raises(Unavailable, match="busy"):
+            await other.to_disk()
+        reader.execute("ROLLBACK")
+        await other.to_disk()
+    finally:
+        reader.close()
+        await other.close()

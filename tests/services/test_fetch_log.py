@@ -182,10 +182,9 @@ async def test_after_a_storm_a_batch_waits_longer_and_takes_as_many_refusals_mor
         go_on.clear()
 
     monkeypatch.setattr(fetch_log, "REFUSED_AT_ONCE", 1)
-    log = FetchLog(context.store, context.hub)
+    log = FetchLog(context.store, context.hub, sleep=pause)
     for _ in range(count):
         log.note(_note(context, device.id, tenant_id=tenant.id, served="a"))
-    monkeypatch.setattr(fetch_log, "_sleep", pause)
     running = asyncio.create_task(log.run())
     await paused.wait()
     paused.clear()

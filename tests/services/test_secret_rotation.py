@@ -49,6 +49,17 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         yield context
 
 
+async def secrets_of(context: Context, device_id: int) -> list[str]:
+    """Everything sealed that one device has, in clear."""
+    device = await get_device(context, SYSTEM, device_id=device_id)
+    found = [reveal(context, device, column) for column in SEALED_DEVICE_COLUMNS if getattr(device, column)]
+    found += [context.keyring.open(line.secret, purpose=line_purpose(line.account)) for line in device.lines]
+    config = await compose_device(context, SYSTEM, device_id=device_id)
+    return found + [
+        str(config.value(name)) for name, setting in context.catalogue.settings.items() if setting.is_secret
+    ]
+
+
 async def test_what_is_on_the_disk_opens_when_the_old_key_goes(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,17 +79,6 @@ async def test_what_is_on_the_disk_opens_when_the_old_key_goes(
         assert await secrets_of(await open_context(context.settings, store=store), 1) == before
     finally:
         await store.close()
-
-
-async def secrets_of(context: Context, device_id: int) -> list[str]:
-    """Everything sealed that one device has, in clear."""
-    device = await get_device(context, SYSTEM, device_id=device_id)
-    found = [reveal(context, device, column) for column in SEALED_DEVICE_COLUMNS if getattr(device, column)]
-    found += [context.keyring.open(line.secret, purpose=line_purpose(line.account)) for line in device.lines]
-    config = await compose_device(context, SYSTEM, device_id=device_id)
-    return found + [
-        str(config.value(name)) for name, setting in context.catalogue.settings.items() if setting.is_secret
-    ]
 
 
 async def everything(context: Context) -> list[list[str]]:

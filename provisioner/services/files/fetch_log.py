@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from operator import attrgetter
 
@@ -47,7 +47,9 @@ BATCH = 8_000
 class FetchLog:
     """Takes notes without waiting; `run` writes them."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(
+        self, store: Store, hub: Hub, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._store = store
         self._hub = hub
         self._notes: list[Note] = []
@@ -55,6 +57,7 @@ class FetchLog:
         self._flushing = asyncio.Lock()
         self._grown: Counter[int] = Counter()
         self._pause = CALM_SECONDS
+        self._sleep = sleep
         self.dropped = 0
         self.written = 0
 
@@ -83,7 +86,7 @@ class FetchLog:
                 )
                 self._arrived.set()
             self._pause = STORM_SECONDS if many else CALM_SECONDS
-            await _sleep(self._pause)
+            await self._sleep(self._pause)
 
     async def flush(self) -> None:
         """Write everything that waits now; on failure it waits on."""
@@ -176,7 +179,6 @@ _what_counts = attrgetter(
     "device_id", "mac", "reason", "served", "source", "path", "agent", "status", "method"
 )
 """In which notes are equal."""
-_sleep = asyncio.sleep
 _BEYOND = 2**62
 """More than any id."""
 

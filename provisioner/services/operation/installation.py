@@ -26,9 +26,9 @@ from provisioner.settings import ServerSettings
 KEY_RING = "keyring.json"
 CERTIFICATES = "certs"
 _KEY_CHECK = "provisioner"
+_KEY_CHECK_PURPOSE = "server.key_check"
 _KEY_ID_LENGTH = 17
 """Of the longest key id with its dot: no more of what is stored may reach a message."""
-_KEY_CHECK_PURPOSE = "server.key_check"
 PROFILES = Path(__file__).resolve().parents[3] / "vendor_profiles"
 ANCHOR_FACTS = Path(__file__).resolve().parents[3] / "certs" / "anchors.toml"
 
